@@ -1,0 +1,71 @@
+# `make run` starts Frontdesk, `make test` proves it. Both set up .venv first; a second call installs
+# nothing again.
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+# The engine for this machine: vLLM for an NVIDIA GPU where there is one, else for the CPU.
+ENGINE ?= $(if $(wildcard /dev/nvidia0),gpu,cpu)
+TORCH := torch==2.13.0
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps
+
+.PHONY: run setup test lint format lock screenshots bench-serving clean
+.DEFAULT_GOAL := help
+
+help:
+	@echo "make run      set up and start everything: model, pages, Telegram, Slack (Ctrl-C stops)"
+	@echo "make setup    install into .venv only"
+	@echo "make test     the whole suite        make lint   linters and types"
+
+run: setup
+	$(BIN)/frontdesk run
+
+setup: $(VENV)/.engine-$(ENGINE)
+
+test: $(VENV)/.dev
+	$(BIN)/coverage run -m pytest
+	$(BIN)/coverage report
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(VENV)/.dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench-serving: setup
+	$(BIN)/python -m serving.benchmark $(ARGS)
+
+lock:
+	sh requirements/lock.sh
+
+clean:
+	rm -rf $(VENV) .cache data
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+# torch by itself: its CPU build has no hash that holds on every index (see requirements/).
+$(VENV)/.torch: $(BIN)/python
+	@echo "Installing $(TORCH) ..."
+	$(INSTALL) $(TORCH)
+	@touch $@
+
+$(VENV)/.engine-cpu: requirements/engine-cpu.lock pyproject.toml | $(VENV)/.torch
+	@echo "Installing Frontdesk and vLLM for the CPU ..."
+	$(INSTALL) --require-hashes -r requirements/engine-cpu.lock
+	$(INSTALL) --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/.engine-gpu: requirements/engine-gpu.lock pyproject.toml | $(BIN)/python
+	@echo "Installing Frontdesk and vLLM for the GPU ..."
+	$(INSTALL) --require-hashes -r requirements/engine-gpu.lock
+	$(INSTALL) --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/.dev: requirements/dev.lock pyproject.toml | $(VENV)/.torch
+	@echo "Installing Frontdesk, vLLM for the CPU and the test tools ..."
+	$(INSTALL) --require-hashes -r requirements/dev.lock
+	$(INSTALL) --no-build-isolation -e .
+	@touch $@ $(VENV)/.engine-cpu

@@ -1,0 +1,1 @@
+"""What Frontdesk is: conversation, knowledge, candidates, ranking and the dialogue log."""

@@ -1,0 +1,394 @@
+"""Puts the parts together and runs them: the only place that names concrete adapters and engines.
+
+settings -> store, model, knowledge, policy -> conversations -> delivery <-> channels
+"""
+
+import asyncio
+import contextlib
+import logging
+import random
+import signal
+import socket
+from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+
+import uvicorn
+from prometheus_client import CollectorRegistry
+
+from adapters.admin import Admin
+from adapters.slack import SlackChannel
+from adapters.telegram import TelegramChannel
+from adapters.terminal import TerminalChannel
+from adapters.web.app import create_app
+from adapters.web.channel import WebChannel
+from bot.candidates.drafts import DraftWriter
+from bot.console import Console
+from bot.conversation import ConversationManager
+from bot.delivery import Delivery
+from bot.errors import LogError, SettingsError
+from bot.knowledge.encoder import E5Encoder
+from bot.knowledge.search import Knowledge
+from bot.log.accounts import Accounts, utc_now
+from bot.log.store import Store, sqlite_warning
+from bot.messages import LANGUAGES, Language
+from bot.metrics import Metrics
+from bot.model import ChatModel, ModelWatch
+from bot.ports import Channel, Inbox
+from bot.ranking.policy import FixedOrder
+from bot.settings import Settings
+from prompts import Prompts
+from serving import profiles
+from serving.engine import Engine
+from serving.errors import ServingError
+from serving.weights import DEFAULT_MODEL
+
+logger = logging.getLogger(__name__)
+
+FINISH_SECONDS = 8.0
+
+
+class ModelServer:
+    """The model, wherever it runs: the embedded engine, or a server of the operator's."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.engine: Engine | None = None
+        self._watch: ModelWatch | None = None
+        if settings.frontdesk_model_url:
+            name = settings.frontdesk_model or _required_model_name()
+            self._watch = ModelWatch(
+                settings.frontdesk_model_url, name, settings.frontdesk_model_key
+            )
+        else:
+            self.engine = embedded_engine(settings)
+            name = self.engine.model
+        self.languages: Sequence[Language] = settings.frontdesk_model_languages or (
+            ("en",) if name == DEFAULT_MODEL else LANGUAGES
+        )
+        self.chat_model = ChatModel(
+            url=settings.frontdesk_model_url or embedded_url(self.engine),
+            name=name,
+            key=settings.frontdesk_model_key,
+            context_tokens=settings.frontdesk_model_context,
+            timeout_seconds=settings.frontdesk_draft_seconds,
+            trouble=self.trouble,
+        )
+
+    def trouble(self) -> str | None:
+        """Say why no drafts can be written now, or None when they can."""
+        if self._watch:
+            return self._watch.trouble()
+        assert self.engine is not None
+        return None if self.engine.state == "ready" else self.engine.detail
+
+    def status(self) -> Mapping[str, str]:
+        """Tell the customer page how the model is."""
+        trouble = self.trouble()
+        if trouble is None:
+            return {"model": "ready", "detail": ""}
+        loading = self.engine is not None and self.engine.state in ("preparing", "loading")
+        return {"model": "loading" if loading else "unavailable", "detail": trouble}
+
+    async def check(self) -> None:
+        """Raise SettingsError when the operator's server can't be used; the engine is not asked."""
+        if self._watch and (trouble := await self._watch.check()):
+            raise SettingsError(trouble)
+
+    async def run(self, console: Console) -> None:
+        """Run the engine, or watch the operator's server, until cancelled."""
+        if self._watch:
+            await self._watch.run()
+            return
+        assert self.engine is not None
+        async with asyncio.TaskGroup() as group:
+            report = group.create_task(console.follow_engine(self.engine))
+            try:
+                await self.engine.run()
+            except ServingError as err:
+                console.warn(f"{err} Answers come from the articles alone until then.")
+            report.cancel()
+
+    async def close(self) -> None:
+        """End the engine, or close the connection."""
+        if self.engine:
+            await self.engine.stop()
+        if self._watch:
+            await self._watch.close()
+
+
+def embedded_engine(settings: Settings, port: int | None = None) -> Engine:
+    """Return the engine that this machine can run; it is not started yet."""
+    return Engine(
+        profiles.detect(settings.frontdesk_model),
+        models=settings.frontdesk_data / "models",
+        log=settings.frontdesk_data / "engine.log",
+        port=port or _free_port(),
+    )
+
+
+def embedded_url(engine: Engine | None) -> str:
+    """Return the address of the embedded engine's API."""
+    assert engine is not None
+    return engine.url
+
+
+class Frontdesk:
+    """All parts of one running Frontdesk but its edges. Use `open_frontdesk` to make one."""
+
+    def __init__(self, settings: Settings, prompts: Prompts, store: Store) -> None:
+        self.settings = settings
+        self.prompts = prompts
+        self.store = store
+        self.registry = CollectorRegistry()
+        self.model = ModelServer(settings)
+        self.knowledge = Knowledge(store, E5Encoder())
+        self.conversations = ConversationManager(
+            knowledge=self.knowledge,
+            drafts=DraftWriter(
+                self.model.chat_model,
+                prompts,
+                drafts=settings.frontdesk_drafts,
+                deadline_seconds=settings.frontdesk_draft_seconds,
+                languages=self.model.languages,
+            ),
+            prompts=prompts,
+            policy=FixedOrder(),
+            rng=random.Random(),  # noqa: S311 - draws replies, no secrets
+        )
+        self.delivery = Delivery(store, self.conversations, Metrics(self.registry))
+
+    async def readiness(self, channels: Sequence[Channel]) -> Mapping[str, str | None]:
+        """Return each part's trouble as a sentence, or None for those that are well."""
+        parts: dict[str, str | None] = {"model": self.model.trouble()}
+        try:
+            await self.store.read(lambda db: db.execute("SELECT 1 FROM turns LIMIT 1").fetchone())
+            parts["database"] = None
+        except Exception as err:  # whatever it is, it is what is asked for here
+            parts["database"] = f"The database can't be read ({type(err).__name__})."
+        return parts | {channel.name: channel.trouble() for channel in channels}
+
+
+@contextlib.asynccontextmanager
+async def open_frontdesk(
+    settings: Settings, console: Console, database: Path | None = None
+) -> AsyncIterator[Frontdesk]:
+    """Open the database, bring the articles in, and close everything at the end."""
+    prompts = Prompts.load()
+    store = Store(database or settings.database)
+    try:
+        if warning := sqlite_warning():
+            console.warn(warning)
+        frontdesk = Frontdesk(settings, prompts, store)
+        try:
+            await _sync_articles(frontdesk, console)
+            yield frontdesk
+        finally:
+            await frontdesk.model.close()
+            frontdesk.knowledge.close()
+    finally:
+        store.close()
+
+
+async def run_everything(settings: Settings, console: Console) -> None:
+    """Run the engine, the pages and every configured channel until SIGINT or SIGTERM.
+
+    Raises FrontdeskError before anything is started when a setting can't work.
+    """
+    web_socket = listening_socket(settings)
+    with contextlib.closing(web_socket):
+        async with open_frontdesk(settings, console) as frontdesk:
+            await frontdesk.model.check()
+            platforms = _platforms(frontdesk)
+            for platform in platforms:
+                await platform.check()
+            await _serve(frontdesk, platforms, web_socket, console)
+
+
+async def chat_in_terminal(settings: Settings, console: Console) -> None:
+    """Talk with the bot in the terminal until the end of input."""
+    async with open_frontdesk(settings, console) as frontdesk:
+        await frontdesk.model.check()
+        terminal = TerminalChannel(frontdesk.delivery, frontdesk.prompts)
+        frontdesk.delivery.add(terminal)
+        async with _in_background(_encode(frontdesk, console), frontdesk.model.run(console)):
+            await terminal.run()
+        await frontdesk.delivery.finish(FINISH_SECONDS)
+
+
+async def run_engine(settings: Settings, console: Console, port: int) -> None:
+    """Run the model server alone until SIGINT or SIGTERM. Raises ServingError when it can't."""
+    engine = embedded_engine(settings, port)
+    console.say(f"Model server: {engine.url}, model {engine.model}. Ctrl-C stops.")
+    running = asyncio.create_task(engine.run())
+    stopped = asyncio.create_task(_signalled())
+    report = asyncio.create_task(console.follow_engine(engine))
+    await asyncio.wait([running, stopped], return_when=asyncio.FIRST_COMPLETED)
+    for task in (report, stopped):
+        task.cancel()
+    await engine.stop()
+    await running
+
+
+@contextlib.asynccontextmanager
+async def open_workbench(
+    settings: Settings, console: Console, *, with_model: bool
+) -> AsyncIterator[Frontdesk]:
+    """Open a Frontdesk to measure with: a database of its own, every vector made, the model ready.
+
+    The company's log is not touched, so this runs beside `frontdesk run`.
+    """
+    folder = settings.frontdesk_data / "workbench"
+    changes = {} if with_model else {"frontdesk_drafts": 0}
+    settings = settings.model_copy(update=changes)
+    async with open_frontdesk(settings, console, folder / "frontdesk.db") as frontdesk:
+        await frontdesk.knowledge.encode(console.encoding)
+        if not with_model:
+            yield frontdesk
+            return
+        await frontdesk.model.check()
+        async with _in_background(frontdesk.model.run(console)):
+            if frontdesk.model.engine:
+                await frontdesk.model.engine.wait_ready()
+            yield frontdesk
+
+
+def listening_socket(settings: Settings) -> socket.socket:
+    """Return the web server's socket. Raises SettingsError when the port can't be had."""
+    try:
+        return socket.create_server(
+            (settings.frontdesk_host, settings.frontdesk_port), backlog=256, reuse_port=False
+        )
+    except OSError as err:
+        raise SettingsError(
+            f"Port {settings.frontdesk_port} on {settings.frontdesk_host} can't be used "
+            f"({err.strerror}); stop the program that listens there, or set FRONTDESK_PORT."
+        ) from err
+
+
+def _required_model_name() -> str:
+    raise SettingsError(
+        "FRONTDESK_MODEL is not set; FRONTDESK_MODEL_URL needs it: the model's id at that server."
+    )
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+async def _sync_articles(frontdesk: Frontdesk, console: Console) -> None:
+    synced = await frontdesk.knowledge.sync(frontdesk.settings.frontdesk_articles, utc_now())
+    console.articles(synced)
+
+
+def _platforms(frontdesk: Frontdesk) -> list[TelegramChannel | SlackChannel]:
+    """Return a channel for each platform whose tokens are set."""
+    settings = frontdesk.settings
+    found: list[TelegramChannel | SlackChannel] = []
+    if settings.telegram_bot_token:
+        found.append(telegram_channel(settings, frontdesk.delivery, frontdesk.prompts))
+    if settings.slack_bot_token or settings.slack_app_token:
+        found.append(slack_channel(settings, frontdesk.delivery, frontdesk.prompts))
+    return found
+
+
+def telegram_channel(settings: Settings, inbox: Inbox, prompts: Prompts) -> TelegramChannel:
+    """Return the Telegram channel that the settings describe."""
+    assert settings.telegram_bot_token
+    return TelegramChannel(
+        token=settings.telegram_bot_token.get_secret_value(),
+        base_url=settings.telegram_api_base_url,
+        inbox=inbox,
+        prompts=prompts,
+    )
+
+
+def slack_channel(settings: Settings, inbox: Inbox, prompts: Prompts) -> SlackChannel:
+    """Return the Slack channel that the settings describe.
+
+    Raises SettingsError when one of the two tokens is missing.
+    """
+    if not (settings.slack_bot_token and settings.slack_app_token):
+        missing = "SLACK_APP_TOKEN" if settings.slack_bot_token else "SLACK_BOT_TOKEN"
+        raise SettingsError(f"{missing} is not set; Slack needs both tokens, see docs/slack.md.")
+    return SlackChannel(
+        bot_token=settings.slack_bot_token.get_secret_value(),
+        app_token=settings.slack_app_token.get_secret_value(),
+        base_url=settings.slack_api_base_url,
+        inbox=inbox,
+        prompts=prompts,
+    )
+
+
+async def _serve(
+    frontdesk: Frontdesk,
+    platforms: Sequence[TelegramChannel | SlackChannel],
+    web_socket: socket.socket,
+    console: Console,
+) -> None:
+    web = WebChannel(frontdesk.delivery, frontdesk.store)
+    channels: list[Channel] = [web, *platforms]
+    for channel in channels:
+        frontdesk.delivery.add(channel)
+    accounts = Accounts(frontdesk.store)
+    configured = frontdesk.settings.frontdesk_admin_password
+    password = await accounts.prepare(configured.get_secret_value() if configured else None)
+    app = create_app(
+        web,
+        Admin(frontdesk.store, accounts, frontdesk.prompts, utc_now),
+        partial(frontdesk.readiness, channels),
+        frontdesk.model.status,
+        frontdesk.registry,
+        frontdesk.prompts,
+    )
+    server = _Server(
+        uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=2)
+    )
+    await frontdesk.delivery.resume()
+    console.started(frontdesk.settings, channels, password)
+    async with _in_background(
+        server.serve(sockets=[web_socket]),
+        _encode(frontdesk, console),
+        frontdesk.model.run(console),
+        *(platform.run() for platform in platforms),
+    ):
+        await _signalled()
+        console.stopping()
+        server.should_exit = True
+    await frontdesk.delivery.finish(FINISH_SECONDS)
+
+
+class _Server(uvicorn.Server):
+    """A web server that leaves the signals to the program it is part of."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+async def _encode(frontdesk: Frontdesk, console: Console) -> None:
+    """Make the missing vectors; without them the words alone decide, so errors don't end us."""
+    try:
+        await frontdesk.knowledge.encode(console.encoding)
+    except LogError as err:
+        console.warn(f"The articles could not be encoded: {err}")
+
+
+@contextlib.asynccontextmanager
+async def _in_background(*work: Coroutine[None, None, None]) -> AsyncIterator[None]:
+    """Run `work` beside the body; when the body ends, cancel what is left."""
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(coroutine) for coroutine in work]
+        yield
+        for task in tasks:
+            task.cancel()
+
+
+async def _signalled() -> None:
+    """Wait for SIGINT or SIGTERM."""
+    loop = asyncio.get_running_loop()
+    stopped = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stopped.set)
+    await stopped.wait()

@@ -1,0 +1,1 @@
+"""Where possible replies come from, one module a source."""

@@ -1,0 +1,39 @@
+"""Replies that need no article: courtesies, requests for words, and hand-offs."""
+
+from bot.messages import Candidate, HandoffReason, Language
+from bot.understanding import LONGEST_QUESTION, Understood
+from prompts import Prompts
+
+_HANDOFF_PROMPTS: dict[HandoffReason, str] = {
+    "no_article": "handoff",
+    "asked_for_person": "handoff_requested",
+    "failure": "handoff_failure",
+}
+
+
+def reply_without_articles(message: Understood, prompts: Prompts) -> Candidate | None:
+    """Return the reply to a message that asks nothing of the articles, or None for a question."""
+    match message.kind:
+        case "greeting" | "thanks" | "farewell":
+            text = prompts.text(message.kind, message.language)
+            return Candidate(source="courtesy", text=text)
+        case "no_words":
+            return Candidate(
+                source="clarification", text=prompts.text("no_words", message.language)
+            )
+        case "too_long":
+            text = prompts.text("too_long", message.language, limit=f"{LONGEST_QUESTION:,}")
+            return Candidate(source="clarification", text=text)
+        case "person":
+            return handoff("asked_for_person", message.language, prompts)
+        case "question":
+            return None
+
+
+def handoff(reason: HandoffReason, language: Language, prompts: Prompts) -> Candidate:
+    """Return the reply that passes the conversation on to a person."""
+    return Candidate(
+        source="handoff",
+        text=prompts.text(_HANDOFF_PROMPTS[reason], language),
+        handoff_reason=reason,
+    )

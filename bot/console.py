@@ -1,0 +1,91 @@
+"""What the operator sees in the terminal: what was found, what runs where, and progress."""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+
+import rich.console
+from rich.logging import RichHandler
+from rich.markup import escape
+
+from bot.knowledge.search import Synced
+from bot.ports import Channel
+from bot.settings import Settings
+from serving.engine import Engine
+
+_EVERY_SECONDS = 0.25
+_REPEAT_SECONDS = 10.0
+
+
+class Console:
+    """Prints for people; the process log goes to standard error beside it."""
+
+    def __init__(self, *, stderr: bool = True) -> None:
+        self._out = rich.console.Console(stderr=stderr, highlight=False, soft_wrap=True)
+        self._encoded_percent = -1
+
+    def log_to_here(self, level: int = logging.WARNING) -> None:
+        """Send the process log to this console.
+
+        Libraries that log request lines (with tokens in them) stay at WARNING whatever `level` is.
+        """
+        handler = RichHandler(console=self._out, show_path=False, markup=False)
+        logging.basicConfig(level=level, format="%(name)s: %(message)s", handlers=[handler])
+        for name in ("httpx", "httpcore", "openai", "slack_bolt", "slack_sdk", "telegram"):
+            logging.getLogger(name).setLevel(logging.WARNING)
+
+    def say(self, text: str) -> None:
+        """Print one line."""
+        self._out.print(escape(text))
+
+    def warn(self, text: str) -> None:
+        """Print one line that the operator should act on."""
+        self._out.print(f"[yellow]Warning:[/] {escape(text)}")
+
+    def error(self, text: str) -> None:
+        """Print one line about what ended the program."""
+        self._out.print(f"[red]Error:[/] {escape(text)}")
+
+    def articles(self, synced: Synced) -> None:
+        """Tell what was brought in and what was left out."""
+        self.say(f"Articles: {synced.articles} in {synced.passages} passages.")
+        for broken in synced.broken:
+            self.warn(f"{broken.path} was left out: {broken.reason}.")
+
+    def encoding(self, done: int, total: int) -> None:
+        """Show how far the vectors of new passages are, at each tenth."""
+        percent = done * 10 // total * 10
+        if percent != self._encoded_percent:
+            self._encoded_percent = percent
+            self.say(f"Search by meaning: {percent}% of {total} new passages encoded.")
+
+    def asking(self, done: int, total: int) -> None:
+        """Show how many questions were asked, at each tenth."""
+        if done * 10 // total != (done - 1) * 10 // total:
+            self.say(f"Asked {done} of {total} questions.")
+
+    def started(
+        self, settings: Settings, channels: Sequence[Channel], password: str | None
+    ) -> None:
+        """Tell where everything is."""
+        address = f"http://{settings.frontdesk_host}:{settings.frontdesk_port}"
+        self.say(f"Customer page: {address}/")
+        self.say(f"Admin pages: {address}/admin")
+        if password:
+            self.say(f"Admin password, shown only now: {password}")
+        self.say(f"Channels: {', '.join(channel.name for channel in channels)}. Ctrl-C stops.")
+
+    async def follow_engine(self, engine: Engine) -> None:
+        """Show the engine's states as they change, and that it is alive in between."""
+        loop = asyncio.get_running_loop()
+        state, said_at = "", 0.0
+        while True:
+            is_waiting = engine.state in ("preparing", "loading")
+            if engine.state != state or (is_waiting and loop.time() - said_at > _REPEAT_SECONDS):
+                state, said_at = engine.state, loop.time()
+                self.say(f"Model {engine.state}: {engine.detail}.")
+            await asyncio.sleep(_EVERY_SECONDS)
+
+    def stopping(self) -> None:
+        """Tell that the end has begun."""
+        self.say("Stopping: finishing running answers, ending the engine …")

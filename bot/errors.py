@@ -1,0 +1,53 @@
+"""Everything that Frontdesk raises on purpose.
+
+    FrontdeskError            one clear sentence: what is wrong and how to mend it
+    ├── SettingsError         a setting is unknown, missing or out of range
+    ├── ArticlesError         the articles can't be read
+    ├── LogError              the database can't be opened, read or written
+    ├── ModelError            the model gave no usable answer
+    │   └── ModelUnavailable  it can't be reached, or isn't ready yet
+    └── DeliveryError         a reply could not be handed to its platform
+        └── DeliveryRefused   the platform will never take it: don't try again
+
+The command line prints a FrontdeskError as one line and exits with 2. Anything else that reaches
+it is a defect and keeps its traceback.
+"""
+
+
+class FrontdeskError(Exception):
+    """Base of all errors whose message is written for the operator."""
+
+
+class SettingsError(FrontdeskError):
+    """A setting is unknown, missing or out of range."""
+
+
+class ArticlesError(FrontdeskError):
+    """The articles can't be read."""
+
+
+class LogError(FrontdeskError):
+    """The database can't be opened, read or written."""
+
+
+class ModelError(FrontdeskError):
+    """The model gave no usable answer."""
+
+
+class ModelUnavailable(ModelError):
+    """The model can't be reached, or isn't ready yet."""
+
+
+class DeliveryError(FrontdeskError):
+    """A reply could not be handed to its platform this time.
+
+    `retry_after_seconds` is what the platform asked for, or None.
+    """
+
+    def __init__(self, message: str, retry_after_seconds: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after_seconds = retry_after_seconds
+
+
+class DeliveryRefused(DeliveryError):
+    """The platform will never take this reply, e.g. the customer blocked the bot."""

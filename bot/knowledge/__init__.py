@@ -1,0 +1,1 @@
+"""The company's help articles: reading, splitting, indexing, searching."""

@@ -1,0 +1,1 @@
+"""The dialogue log: one SQLite file, one writer, named migrations."""

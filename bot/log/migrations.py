@@ -1,0 +1,264 @@
+"""The schema, as named steps that are never edited once released.
+
+Times are UTC in ISO 8601. Ids of conversations and turns are UUIDv7 and so sort by time. A turn's
+row never changes its text.
+"""
+
+from sqlite_utils import Database, Migrations
+
+migrations = Migrations("frontdesk")
+
+
+@migrations()
+def m001_dialogues(db: Database) -> None:
+    """Customers, their conversations and turns, and why each reply was chosen."""
+    _create(
+        db,
+        """
+        CREATE TABLE customers (
+            id TEXT PRIMARY KEY,
+            channel TEXT NOT NULL,
+            external_id TEXT NOT NULL,
+            created_at TEXT NOT NULL,
+            UNIQUE (channel, external_id)
+        ) STRICT
+        """,
+        """
+        CREATE TABLE conversations (
+            id TEXT PRIMARY KEY,
+            customer TEXT NOT NULL REFERENCES customers (id),
+            channel TEXT NOT NULL,
+            address TEXT NOT NULL,
+            language TEXT NOT NULL,
+            started_at TEXT NOT NULL,
+            last_turn_at TEXT NOT NULL,
+            UNIQUE (channel, address)
+        ) STRICT
+        """,
+        "CREATE INDEX conversations_by_time ON conversations (last_turn_at, id)",
+        # `replied_to` and everything after it is set on the assistant's turns only.
+        """
+        CREATE TABLE turns (
+            id TEXT PRIMARY KEY,
+            conversation TEXT NOT NULL REFERENCES conversations (id),
+            number INTEGER NOT NULL,
+            role TEXT NOT NULL CHECK (role IN ('customer', 'assistant', 'agent')),
+            text TEXT NOT NULL,
+            language TEXT NOT NULL,
+            created_at TEXT NOT NULL,
+            replied_to TEXT REFERENCES turns (id),
+            policy TEXT,
+            latency_ms REAL,
+            UNIQUE (conversation, number)
+        ) STRICT
+        """,
+        "CREATE INDEX replies ON turns (replied_to) WHERE replied_to IS NOT NULL",
+        """
+        CREATE TABLE candidates (
+            turn TEXT NOT NULL REFERENCES turns (id),
+            position INTEGER NOT NULL,
+            source TEXT NOT NULL,
+            text TEXT NOT NULL,
+            citations TEXT NOT NULL,
+            features TEXT NOT NULL,
+            refusal TEXT,
+            propensity REAL NOT NULL,
+            policy TEXT NOT NULL,
+            shown INTEGER NOT NULL,
+            PRIMARY KEY (turn, position)
+        ) STRICT, WITHOUT ROWID
+        """,
+        """
+        CREATE TABLE generations (
+            id INTEGER PRIMARY KEY,
+            turn TEXT NOT NULL REFERENCES turns (id),
+            model TEXT NOT NULL,
+            prompt TEXT NOT NULL,
+            prompt_version TEXT NOT NULL,
+            sampling TEXT NOT NULL,
+            input_tokens INTEGER,
+            output_tokens INTEGER,
+            latency_ms REAL NOT NULL,
+            error TEXT
+        ) STRICT
+        """,
+        "CREATE INDEX generations_by_turn ON generations (turn)",
+        """
+        CREATE TABLE handoffs (
+            id INTEGER PRIMARY KEY,
+            conversation TEXT NOT NULL REFERENCES conversations (id),
+            turn TEXT NOT NULL REFERENCES turns (id),
+            reason TEXT NOT NULL,
+            created_at TEXT NOT NULL
+        ) STRICT
+        """,
+        "CREATE INDEX handoffs_by_conversation ON handoffs (conversation)",
+        # Chinese is segmented before it gets here (bot/knowledge/words.py): unicode61 sees words.
+        """
+        CREATE VIRTUAL TABLE turn_search USING fts5 (
+            words, turn UNINDEXED, tokenize = 'porter unicode61'
+        )
+        """,
+    )
+
+
+@migrations()
+def m002_knowledge(db: Database) -> None:
+    """Articles and their passages; what a reply was based on stays readable for ever."""
+    _create(
+        db,
+        """
+        CREATE TABLE articles (
+            id TEXT PRIMARY KEY,
+            title TEXT NOT NULL,
+            language TEXT NOT NULL,
+            url TEXT NOT NULL,
+            digest TEXT NOT NULL,
+            updated_at TEXT NOT NULL,
+            retired_at TEXT
+        ) STRICT
+        """,
+        # `id` is a hash of the passage and its place; a changed passage is a new row, the old one
+        # is retired, so a turn's passages can be read as they were.
+        """
+        CREATE TABLE passages (
+            id TEXT PRIMARY KEY,
+            article TEXT NOT NULL REFERENCES articles (id),
+            position INTEGER NOT NULL,
+            title TEXT NOT NULL,
+            heading TEXT NOT NULL,
+            text TEXT NOT NULL,
+            language TEXT NOT NULL,
+            url TEXT NOT NULL,
+            retired_at TEXT
+        ) STRICT
+        """,
+        "CREATE INDEX passages_by_article ON passages (article)",
+        """
+        CREATE VIRTUAL TABLE passage_search USING fts5 (
+            title, heading, text, questions, passage UNINDEXED, language UNINDEXED,
+            tokenize = 'porter unicode61'
+        )
+        """,
+        # The ways customers ask for what an article answers, as its author wrote them down.
+        """
+        CREATE TABLE article_questions (
+            article TEXT NOT NULL REFERENCES articles (id),
+            position INTEGER NOT NULL,
+            text TEXT NOT NULL,
+            PRIMARY KEY (article, position)
+        ) STRICT, WITHOUT ROWID
+        """,
+        # `digest` is of the encoded text, so that nothing is encoded twice; `vector` is
+        # little-endian float32, of length 1.
+        """
+        CREATE TABLE vectors (
+            digest TEXT NOT NULL,
+            encoder TEXT NOT NULL,
+            vector BLOB NOT NULL,
+            PRIMARY KEY (digest, encoder)
+        ) STRICT, WITHOUT ROWID
+        """,
+        "CREATE VIRTUAL TABLE passage_terms USING fts5vocab (passage_search, 'row')",
+        """
+        CREATE TABLE retrievals (
+            turn TEXT NOT NULL REFERENCES turns (id),
+            rank INTEGER NOT NULL,
+            passage TEXT NOT NULL REFERENCES passages (id),
+            score REAL NOT NULL,
+            similarity REAL,
+            coverage REAL NOT NULL,
+            PRIMARY KEY (turn, rank)
+        ) STRICT, WITHOUT ROWID
+        """,
+    )
+
+
+@migrations()
+def m003_delivery(db: Database) -> None:
+    """Messages stored before they are acknowledged, replies stored before they are sent."""
+    _create(
+        db,
+        """
+        CREATE TABLE inbox (
+            id INTEGER PRIMARY KEY,
+            channel TEXT NOT NULL,
+            event_key TEXT NOT NULL,
+            address TEXT NOT NULL,
+            customer TEXT NOT NULL,
+            text TEXT NOT NULL,
+            language TEXT,
+            received_at TEXT NOT NULL,
+            attempts INTEGER NOT NULL DEFAULT 0,
+            turn TEXT REFERENCES turns (id)
+        ) STRICT
+        """,
+        "CREATE INDEX inbox_unanswered ON inbox (id) WHERE turn IS NULL",
+        "CREATE INDEX inbox_by_turn ON inbox (turn) WHERE turn IS NOT NULL",
+        # One post can come under several natural keys; any of them seen before is a duplicate.
+        """
+        CREATE TABLE inbox_keys (
+            channel TEXT NOT NULL,
+            event_key TEXT NOT NULL,
+            inbox INTEGER NOT NULL REFERENCES inbox (id),
+            PRIMARY KEY (channel, event_key)
+        ) STRICT, WITHOUT ROWID
+        """,
+        """
+        CREATE TABLE outbox (
+            id INTEGER PRIMARY KEY,
+            turn TEXT NOT NULL REFERENCES turns (id),
+            conversation TEXT NOT NULL REFERENCES conversations (id),
+            channel TEXT NOT NULL,
+            address TEXT NOT NULL,
+            reply TEXT NOT NULL,
+            state TEXT NOT NULL
+                CHECK (state IN ('ready', 'sending', 'sent', 'failed', 'in_doubt')),
+            attempts INTEGER NOT NULL DEFAULT 0,
+            platform_id TEXT,
+            error TEXT,
+            created_at TEXT NOT NULL,
+            settled_at TEXT
+        ) STRICT
+        """,
+        "CREATE INDEX outbox_unsettled ON outbox (id) WHERE state IN ('ready', 'sending')",
+        "CREATE INDEX outbox_by_turn ON outbox (turn)",
+    )
+
+
+@migrations()
+def m004_admin(db: Database) -> None:
+    """Who may review the log, and who looked at what."""
+    _create(
+        db,
+        """
+        CREATE TABLE accounts (
+            name TEXT PRIMARY KEY,
+            password_hash TEXT NOT NULL,
+            created_at TEXT NOT NULL
+        ) STRICT
+        """,
+        """
+        CREATE TABLE sessions (
+            token_hash TEXT PRIMARY KEY,
+            account TEXT NOT NULL REFERENCES accounts (name),
+            created_at TEXT NOT NULL,
+            last_seen_at TEXT NOT NULL
+        ) STRICT
+        """,
+        """
+        CREATE TABLE audit (
+            id INTEGER PRIMARY KEY,
+            at TEXT NOT NULL,
+            account TEXT NOT NULL,
+            action TEXT NOT NULL,
+            object TEXT NOT NULL
+        ) STRICT
+        """,
+    )
+
+
+def _create(db: Database, *statements: str) -> None:
+    # Not executescript(): that commits, and a migration must be one transaction with its record.
+    for statement in statements:
+        db.execute(statement)

@@ -1,0 +1,466 @@
+"""What is read from the log: the list of conversations, one transcript, one customer's dialogue.
+
+Read-only functions for `Store.read`; frozen values come out. Nothing here decides who may see
+what; that is the caller's part.
+"""
+
+import json
+import sqlite3
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from functools import partial
+from typing import Any, TypeVar, cast
+
+from sqlite_utils import Database
+
+from bot.knowledge.words import content_words, words
+from bot.messages import Citation, Language, Outgoing
+
+PAGE_SIZE = 50
+LONGEST_DIALOGUE = 200
+# More words than this make a search slow and no better.
+MOST_SEARCH_WORDS = 20
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PageKey:
+    """Where a page of the list ends: the next one starts after it."""
+
+    last_turn_at: str
+    id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filters:
+    """Which conversations are wanted; None and the empty text mean all."""
+
+    text: str = ""
+    channel: str | None = None
+    language: Language | None = None
+    handed_off: bool | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConversationSummary:
+    """One row of the list. `match` is the first turn that a search found, or None."""
+
+    id: str
+    channel: str
+    customer: str
+    language: str
+    started_at: str
+    last_turn_at: str
+    turns: int
+    question: str | None
+    last_text: str | None
+    handed_off: bool
+    match: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConversationPage:
+    """A page of the list, newest first; `next_key` is None on the last."""
+
+    conversations: tuple[ConversationSummary, ...]
+    next_key: PageKey | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CandidateRecord:
+    """One possible reply as it was logged, shown or not."""
+
+    position: int
+    source: str
+    text: str
+    citations: tuple[Citation, ...]
+    features: Mapping[str, float]
+    refusal: str | None
+    propensity: float
+    policy: str
+    is_shown: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PassageRecord:
+    """A passage that was found for a question, as it read then."""
+
+    rank: int
+    passage: str
+    article: str
+    title: str
+    heading: str
+    text: str
+    url: str
+    score: float
+    similarity: float | None
+    coverage: float
+    is_retired: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GenerationRecord:
+    """One call of the model."""
+
+    model: str
+    prompt: str
+    prompt_version: str
+    sampling: str
+    input_tokens: int | None
+    output_tokens: int | None
+    latency_ms: float
+    error: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HandoffRecord:
+    """A question that was put on the team's list."""
+
+    reason: str
+    created_at: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeliveryRecord:
+    """What became of a reply on its way to the customer."""
+
+    state: str
+    attempts: int
+    platform_id: str | None
+    error: str | None
+    created_at: str
+    settled_at: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TurnRecord:
+    """One turn with everything that was logged about it; most is there for the assistant's only."""
+
+    id: str
+    number: int
+    role: str
+    text: str
+    language: str
+    created_at: str
+    policy: str | None
+    latency_ms: float | None
+    candidates: tuple[CandidateRecord, ...]
+    passages: tuple[PassageRecord, ...]
+    generations: tuple[GenerationRecord, ...]
+    handoff: HandoffRecord | None
+    delivery: DeliveryRecord | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transcript:
+    """One conversation in full. `earlier_than` is set when older turns were left out."""
+
+    conversation: ConversationSummary
+    turns: tuple[TurnRecord, ...]
+    earlier_than: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DialogueTurn:
+    """One turn as its customer sees it. `turn` is None while a question waits to be answered."""
+
+    turn: str | None
+    event_key: str | None
+    role: str
+    text: str
+    citations: tuple[Citation, ...]
+    created_at: str
+    handed_off: bool
+    is_answered: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dialogue:
+    """A conversation as its customer sees it, at most the latest 200 turns."""
+
+    turns: tuple[DialogueTurn, ...]
+
+
+_SUMMARY = """
+    SELECT c.id, c.channel, customers.external_id AS customer, c.language, c.started_at,
+        c.last_turn_at,
+        (SELECT count(*) FROM turns WHERE conversation = c.id) AS turns,
+        (SELECT text FROM turns WHERE conversation = c.id AND role = 'customer'
+            ORDER BY number LIMIT 1) AS question,
+        (SELECT text FROM turns WHERE conversation = c.id
+            ORDER BY number DESC LIMIT 1) AS last_text,
+        EXISTS (SELECT 1 FROM handoffs WHERE conversation = c.id) AS handed_off
+    FROM conversations AS c JOIN customers ON customers.id = c.customer
+"""
+
+
+def conversations(
+    db: Database,
+    filters: Filters | None = None,
+    *,
+    after: PageKey | None = None,
+    limit: int = PAGE_SIZE,
+) -> ConversationPage:
+    """Return a page of the conversations that fit the filters, newest first.
+
+    All words of the search text must be in one turn; it may also be a conversation's id or a
+    customer's.
+    """
+    filters = filters or Filters()
+    conditions, values = _conditions(filters, after)
+    rows = _rows(
+        db,
+        f"{_SUMMARY} WHERE {' AND '.join(conditions)}"
+        " ORDER BY c.last_turn_at DESC, c.id DESC LIMIT :limit",
+        values | {"limit": limit + 1},
+    )
+    matches = _matches(db, filters.text, [row["id"] for row in rows[:limit]])
+    found = tuple(_summary(row, matches.get(row["id"])) for row in rows[:limit])
+    last = found[-1] if len(rows) > limit else None
+    next_key = PageKey(last_turn_at=last.last_turn_at, id=last.id) if last else None
+    return ConversationPage(conversations=found, next_key=next_key)
+
+
+def channels(db: Database) -> tuple[str, ...]:
+    """Return the names of all channels that have conversations."""
+    # Jumps through the index from one name to the next; DISTINCT would read every row.
+    rows = _rows(
+        db,
+        """
+        WITH RECURSIVE found (name) AS (
+            SELECT min(channel) FROM conversations
+            UNION ALL
+            SELECT (SELECT min(channel) FROM conversations WHERE channel > name)
+            FROM found WHERE name IS NOT NULL
+        )
+        SELECT name FROM found WHERE name IS NOT NULL
+        """,
+        {},
+    )
+    return tuple(row["name"] for row in rows)
+
+
+def transcript(
+    db: Database, conversation: str, *, before: int | None = None, limit: int = LONGEST_DIALOGUE
+) -> Transcript | None:
+    """Return a conversation with its latest turns (before number `before`); None if there is none.
+
+    Long conversations come in pieces of `limit` turns.
+    """
+    summaries = _rows(db, f"{_SUMMARY} WHERE c.id = :id", {"id": conversation})
+    if not summaries:
+        return None
+    rows = _rows(
+        db,
+        "SELECT * FROM turns WHERE conversation = :id AND (:before IS NULL OR number < :before)"
+        " ORDER BY number DESC LIMIT :limit",
+        {"id": conversation, "before": before, "limit": limit + 1},
+    )
+    shown = rows[:limit][::-1]
+    return Transcript(
+        conversation=_summary(summaries[0]),
+        turns=_turn_records(db, shown),
+        earlier_than=shown[0]["number"] if len(rows) > limit else None,
+    )
+
+
+def reply_to(db: Database, channel: str, event_key: str) -> Outgoing | None:
+    """Return the reply that a message got, as it went out, or None while it has none."""
+    rows = _rows(
+        db,
+        """
+        SELECT outbox.id, outbox.reply
+        FROM inbox_keys JOIN inbox ON inbox.id = inbox_keys.inbox
+            JOIN turns AS reply ON reply.replied_to = inbox.turn
+            JOIN outbox ON outbox.turn = reply.id
+        WHERE inbox_keys.channel = :channel AND inbox_keys.event_key = :event_key
+        ORDER BY outbox.id LIMIT 1
+        """,
+        {"channel": channel, "event_key": event_key},
+    )
+    for row in rows:
+        reply = json.loads(row["reply"])
+        citations = tuple(Citation(**citation) for citation in reply.pop("citations"))
+        return Outgoing(id=row["id"], citations=citations, **reply)
+    return None
+
+
+def dialogue(db: Database, channel: str, address: str) -> Dialogue | None:
+    """Return what a customer sees of a conversation, or None when there is no such conversation.
+
+    Messages that wait for their answer come last.
+    """
+    place = {"channel": channel, "address": address}
+    turns = _rows(db, _DIALOGUE, place | {"limit": LONGEST_DIALOGUE})[::-1]
+    waiting = _rows(db, _WAITING, place | {"limit": LONGEST_DIALOGUE})
+    if not turns and not waiting:
+        return None
+    return Dialogue(turns=tuple(_dialogue_turn(row) for row in turns + waiting))
+
+
+_DIALOGUE = """
+    SELECT turns.id AS turn, inbox.event_key, turns.role, turns.text, shown.citations,
+        turns.created_at, EXISTS (SELECT 1 FROM handoffs
+            WHERE handoffs.conversation = turns.conversation AND handoffs.turn = turns.id)
+            AS handed_off
+    FROM turns JOIN conversations ON conversations.id = turns.conversation
+        LEFT JOIN candidates AS shown ON shown.turn = turns.id AND shown.shown
+        LEFT JOIN inbox ON inbox.turn = turns.id
+    WHERE conversations.channel = :channel AND conversations.address = :address
+    ORDER BY turns.number DESC LIMIT :limit
+"""
+_WAITING = """
+    SELECT NULL AS turn, 'customer' AS role, text, received_at AS created_at, NULL AS citations,
+        event_key, 0 AS handed_off
+    FROM inbox WHERE turn IS NULL AND channel = :channel AND address = :address
+    ORDER BY id LIMIT :limit
+"""
+
+
+def _conditions(filters: Filters, after: PageKey | None) -> tuple[list[str], dict[str, Any]]:
+    conditions = ["1"]
+    values: dict[str, Any] = {}
+    if filters.text.strip():
+        conditions.append(
+            "(c.id = :text OR customers.external_id = :text OR c.id IN ("
+            "SELECT turns.conversation FROM turn_search JOIN turns ON turns.id = turn_search.turn"
+            " WHERE turn_search MATCH :query))"
+        )
+        values |= {"text": filters.text.strip(), "query": _search(filters.text)}
+    if filters.channel is not None:
+        conditions.append("c.channel = :channel")
+        values["channel"] = filters.channel
+    if filters.language is not None:
+        conditions.append("c.language = :language")
+        values["language"] = filters.language
+    if filters.handed_off is not None:
+        conditions.append("EXISTS (SELECT 1 FROM handoffs WHERE conversation = c.id) = :handed_off")
+        values["handed_off"] = filters.handed_off
+    if after is not None:
+        conditions.append("(c.last_turn_at, c.id) < (:after_at, :after_id)")
+        values |= {"after_at": after.last_turn_at, "after_id": after.id}
+    return conditions, values
+
+
+def _search(text: str) -> str:
+    """Return the FTS5 query for turns with all the words of a text.
+
+    Not `fts_query`, which asks for any of the words: right for finding articles, too wide here.
+    """
+    found = content_words(text) or words(text)
+    return " AND ".join(f'"{word}"' for word in found[:MOST_SEARCH_WORDS]) or '""'
+
+
+def _matches(db: Database, text: str, ids: list[str]) -> Mapping[str, str]:
+    """Return the first turn that a search found in each of some conversations."""
+    if not text.strip() or not ids:
+        return {}
+    rows = _rows(
+        db,
+        """
+        SELECT turns.conversation, turns.text, min(turns.number)
+        FROM turn_search JOIN turns ON turns.id = turn_search.turn
+        WHERE turn_search MATCH :query
+            AND turns.conversation IN (SELECT value FROM json_each(:ids))
+        GROUP BY turns.conversation
+        """,
+        {"query": _search(text), "ids": json.dumps(ids)},
+    )
+    return {row["conversation"]: row["text"] for row in rows}
+
+
+def _turn_records(db: Database, turns: list[sqlite3.Row]) -> tuple[TurnRecord, ...]:
+    ids = json.dumps([turn["id"] for turn in turns])
+
+    def by_turn(sql: str, build: Callable[[sqlite3.Row], T]) -> Mapping[str, list[T]]:
+        grouped: defaultdict[str, list[T]] = defaultdict(list)
+        for row in _rows(db, sql, {"ids": ids}):
+            grouped[row["turn"]].append(build(row))
+        return grouped
+
+    candidates = by_turn(_CANDIDATES, _candidate)
+    passages = by_turn(_PASSAGES, partial(_record, PassageRecord))
+    generations = by_turn(_GENERATIONS, partial(_record, GenerationRecord))
+    handoffs = by_turn(_HANDOFFS, partial(_record, HandoffRecord))
+    deliveries = by_turn(_DELIVERIES, partial(_record, DeliveryRecord))
+    return tuple(
+        _record(
+            TurnRecord,
+            turn,
+            candidates=tuple(candidates.get(turn["id"], ())),
+            passages=tuple(passages.get(turn["id"], ())),
+            generations=tuple(generations.get(turn["id"], ())),
+            handoff=next(iter(handoffs.get(turn["id"], ())), None),
+            delivery=next(iter(deliveries.get(turn["id"], ())), None),
+        )
+        for turn in turns
+    )
+
+
+_CANDIDATES = """
+    SELECT *, shown AS is_shown FROM candidates
+    WHERE turn IN (SELECT value FROM json_each(:ids)) ORDER BY turn, position
+"""
+_PASSAGES = """
+    SELECT retrievals.*, passages.article, passages.title, passages.heading, passages.text,
+        passages.url, passages.retired_at IS NOT NULL AS is_retired
+    FROM retrievals JOIN passages ON passages.id = retrievals.passage
+    WHERE retrievals.turn IN (SELECT value FROM json_each(:ids))
+    ORDER BY retrievals.turn, retrievals.rank
+"""
+_GENERATIONS = """
+    SELECT * FROM generations WHERE turn IN (SELECT value FROM json_each(:ids)) ORDER BY id
+"""
+_HANDOFFS = """
+    SELECT handoffs.* FROM turns JOIN handoffs
+        ON handoffs.conversation = turns.conversation AND handoffs.turn = turns.id
+    WHERE turns.id IN (SELECT value FROM json_each(:ids)) ORDER BY handoffs.id
+"""
+_DELIVERIES = """
+    SELECT * FROM outbox WHERE turn IN (SELECT value FROM json_each(:ids)) ORDER BY id
+"""
+
+
+def _summary(row: sqlite3.Row, match: str | None = None) -> ConversationSummary:
+    return _record(ConversationSummary, row, handed_off=bool(row["handed_off"]), match=match)
+
+
+def _candidate(row: sqlite3.Row) -> CandidateRecord:
+    return _record(
+        CandidateRecord,
+        row,
+        citations=_citations(row["citations"]),
+        features=json.loads(row["features"]),
+        is_shown=bool(row["is_shown"]),
+    )
+
+
+def _dialogue_turn(row: sqlite3.Row) -> DialogueTurn:
+    return _record(
+        DialogueTurn,
+        row,
+        citations=_citations(row["citations"]) if row["citations"] else (),
+        handed_off=bool(row["handed_off"]),
+        is_answered=row["turn"] is not None,
+    )
+
+
+def _record(kind: type[T], row: sqlite3.Row, **more: object) -> T:
+    """Build a value from the columns of its fields' names; `more` stands in for columns."""
+    names = {field.name for field in fields(cast(Any, kind))} - set(more)
+    return kind(**{name: row[name] for name in names}, **more)
+
+
+def _citations(text: str) -> tuple[Citation, ...]:
+    return tuple(Citation(**citation) for citation in json.loads(text))
+
+
+def _rows(db: Database, sql: str, values: Mapping[str, Any]) -> list[sqlite3.Row]:
+    cursor = db.conn.cursor()
+    cursor.row_factory = sqlite3.Row
+    try:
+        return cursor.execute(sql, values).fetchall()
+    finally:
+        cursor.close()

@@ -1,0 +1,1 @@
+"""Which candidate is shown: policies over the slate of checked candidates."""

@@ -1,0 +1,130 @@
+"""All settings: environment first, then `frontdesk.toml`, then defaults; checked once at start.
+
+In the environment the names are as written in docs/settings.md (`FRONTDESK_PORT`); in the file they
+are the same names in lower case (`frontdesk_port = 8080`). An unknown `FRONTDESK_*` name is an
+error, since a mistyped setting is worse than a missing one.
+"""
+
+import difflib
+import os
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, Field, SecretStr, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from bot.errors import SettingsError
+from bot.messages import Language
+
+FILE = Path("frontdesk.toml")
+EXAMPLE_ARTICLES = Path(__file__).parent.parent / "examples" / "shop" / "articles"
+
+
+def _http_url(value: str) -> str:
+    if not value.startswith(("http://", "https://")):
+        raise ValueError("must start with http:// or https://")
+    return value.rstrip("/")
+
+
+HttpUrl = Annotated[str, AfterValidator(_http_url)]
+
+
+class Settings(BaseSettings):
+    """One frozen object with every setting. The field names are the settings' names."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="forbid", env_ignore_empty=True)
+
+    frontdesk_data: Path = Field(Path("data"), description="folder of the database and the models")
+    frontdesk_articles: Path = Field(EXAMPLE_ARTICLES, description="folder of help articles")
+    frontdesk_host: str = Field("127.0.0.1", description="address the web server listens on")
+    frontdesk_port: int = Field(8080, ge=1, le=65535, description="port of the web server")
+    frontdesk_admin_password: SecretStr | None = Field(
+        None, description="password of the admin pages; unset: made at the first start, shown once"
+    )
+    frontdesk_model_url: HttpUrl | None = Field(
+        None, description="OpenAI-compatible server, ending in /v1; unset: the embedded vLLM engine"
+    )
+    frontdesk_model: str | None = Field(
+        None, description="model id at that server, or a Hugging Face id for the embedded engine"
+    )
+    frontdesk_model_key: SecretStr | None = Field(None, description="key of the model server")
+    frontdesk_model_context: int = Field(
+        4096, ge=1024, description="tokens of prompt and answer that the model can take"
+    )
+    frontdesk_drafts: int = Field(
+        3, ge=0, le=8, description="drafts asked of the model for each question; 0: none"
+    )
+    frontdesk_draft_seconds: float = Field(
+        8.0, gt=0, le=60, description="longest wait for drafts before the articles answer alone"
+    )
+    frontdesk_model_languages: tuple[Language, ...] | None = Field(
+        None, description='languages that the model can write, e.g. ["en", "zh"]'
+    )
+    telegram_bot_token: SecretStr | None = Field(None, description="token from @BotFather")
+    telegram_api_base_url: HttpUrl = Field(
+        "https://api.telegram.org", description="everything before the token"
+    )
+    slack_bot_token: SecretStr | None = Field(None, description="token that starts with xoxb-")
+    slack_app_token: SecretStr | None = Field(
+        None, description="app-level token that starts with xapp-, for Socket Mode"
+    )
+    slack_api_base_url: HttpUrl = Field("https://slack.com/api", description="ends in /api/")
+
+    @property
+    def database(self) -> Path:
+        """The database file."""
+        return self.frontdesk_data / "frontdesk.db"
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Take explicit arguments first, then the environment, then the file."""
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, FILE)
+
+
+def load_settings(**overrides: Any) -> Settings:
+    """Read and check all settings.
+
+    Raises SettingsError naming the setting, what is wrong with it and how to mend it.
+    """
+    _refuse_unknown_environment()
+    try:
+        return Settings(**overrides)
+    except ValidationError as err:
+        raise SettingsError(_explain(err)) from err
+    except ValueError as err:  # what tomllib and pydantic-settings raise for a broken file
+        raise SettingsError(f"{FILE} can't be read: {err}.") from err
+
+
+def _refuse_unknown_environment() -> None:
+    known = {name.upper() for name in Settings.model_fields}
+    for name in sorted(os.environ):
+        if name.startswith("FRONTDESK_") and name not in known and "_TEST_" not in name:
+            raise SettingsError(f"{name} is not a setting{_suggestion(name, known)}.")
+
+
+def _explain(err: ValidationError) -> str:
+    problem = err.errors()[0]
+    name = str(problem["loc"][0]).upper()
+    known = {field.upper() for field in Settings.model_fields}
+    if problem["type"] == "extra_forbidden":
+        return f"{name.lower()} in {FILE} is not a setting{_suggestion(name, known).lower()}."
+    message = problem["msg"].removeprefix("Value error, ")
+    message = message[0].lower() + message[1:]
+    return f"{name} is {problem['input']!r}: {message}. See docs/settings.md."
+
+
+def _suggestion(name: str, known: set[str]) -> str:
+    close = difflib.get_close_matches(name, known, n=1)
+    return f"; did you mean {close[0]}" if close else "; docs/settings.md lists them all"
