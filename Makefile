@@ -1,6 +1,6 @@
 # `make run` starts Frontdesk, `make test` proves it. Both set up .venv first; a second call installs
 # nothing again.
-PYTHON ?= python3.11
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 # The engine for this machine: vLLM for an NVIDIA GPU where there is one, else for the CPU.

@@ -26,7 +26,7 @@ from bot.candidates.drafts import DraftWriter
 from bot.console import Console
 from bot.conversation import ConversationManager
 from bot.delivery import Delivery
-from bot.errors import LogError, SettingsError
+from bot.errors import ChannelUnreachable, LogError, SettingsError
 from bot.knowledge.encoder import E5Encoder
 from bot.knowledge.search import Knowledge
 from bot.log.accounts import Accounts, utc_now
@@ -34,7 +34,7 @@ from bot.log.store import Store, sqlite_warning
 from bot.messages import LANGUAGES, Language
 from bot.metrics import Metrics
 from bot.model import ChatModel, ModelWatch
-from bot.ports import Channel, Inbox
+from bot.ports import Channel, Inbox, Platform
 from bot.ranking.policy import FixedOrder
 from bot.settings import Settings
 from prompts import Prompts
@@ -200,7 +200,10 @@ async def run_everything(settings: Settings, console: Console) -> None:
             await frontdesk.model.check()
             platforms = _platforms(frontdesk)
             for platform in platforms:
-                await platform.check()
+                try:
+                    await platform.check()
+                except ChannelUnreachable as err:  # it heals by itself
+                    console.warn(str(err))
             await _serve(frontdesk, platforms, web_socket, console)
 
 
@@ -282,10 +285,10 @@ async def _sync_articles(frontdesk: Frontdesk, console: Console) -> None:
     console.articles(synced)
 
 
-def _platforms(frontdesk: Frontdesk) -> list[TelegramChannel | SlackChannel]:
+def _platforms(frontdesk: Frontdesk) -> list[Platform]:
     """Return a channel for each platform whose tokens are set."""
     settings = frontdesk.settings
-    found: list[TelegramChannel | SlackChannel] = []
+    found: list[Platform] = []
     if settings.telegram_bot_token:
         found.append(telegram_channel(settings, frontdesk.delivery, frontdesk.prompts))
     if settings.slack_bot_token or settings.slack_app_token:
@@ -323,7 +326,7 @@ def slack_channel(settings: Settings, inbox: Inbox, prompts: Prompts) -> SlackCh
 
 async def _serve(
     frontdesk: Frontdesk,
-    platforms: Sequence[TelegramChannel | SlackChannel],
+    platforms: Sequence[Platform],
     web_socket: socket.socket,
     console: Console,
 ) -> None:

@@ -80,6 +80,9 @@ class Console:
         loop = asyncio.get_running_loop()
         state, said_at = "", 0.0
         while True:
+            if engine.state == "stopped":
+                await asyncio.sleep(_EVERY_SECONDS)
+                continue
             is_waiting = engine.state in ("preparing", "loading")
             if engine.state != state or (is_waiting and loop.time() - said_at > _REPEAT_SECONDS):
                 state, said_at = engine.state, loop.time()

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from bot.candidates.article import article_answer
 from bot.candidates.drafts import DraftWriter
 from bot.candidates.fixed import handoff, reply_without_articles
-from bot.knowledge.search import Hit, Knowledge
+from bot.knowledge.scoring import Hit
+from bot.knowledge.search import Knowledge
 from bot.messages import Candidate, Decision, Generation, Language, Stage, Turn
 from bot.ranking.policy import FixedOrder, Policy, decide
 from bot.understanding import Understood, understand

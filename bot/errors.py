@@ -6,6 +6,7 @@
     ├── LogError              the database can't be opened, read or written
     ├── ModelError            the model gave no usable answer
     │   └── ModelUnavailable  it can't be reached, or isn't ready yet
+    ├── ChannelUnreachable    a platform can't be asked now; it may be over soon
     └── DeliveryError         a reply could not be handed to its platform
         └── DeliveryRefused   the platform will never take it: don't try again
 
@@ -36,6 +37,10 @@ class ModelError(FrontdeskError):
 
 class ModelUnavailable(ModelError):
     """The model can't be reached, or isn't ready yet."""
+
+
+class ChannelUnreachable(FrontdeskError):
+    """A platform can't be asked now; it may be over soon."""
 
 
 class DeliveryError(FrontdeskError):

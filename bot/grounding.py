@@ -137,7 +137,12 @@ def _unknown_reference(draft: str, passages: Sequence[Passage]) -> str | None:
 
 
 def _quantities(text: str) -> Iterator[tuple[str, str]]:
-    """Yield each number with the word that follows it, its unit."""
+    """Yield each number with the word that follows it on its line, its unit."""
+    for line in text.splitlines():
+        yield from _quantities_in_line(line)
+
+
+def _quantities_in_line(text: str) -> Iterator[tuple[str, str]]:
     text = text.replace("€", " eur ").replace("%", " percent ")
     text = _CHINESE_NUMBER.sub(lambda match: f" {_chinese_number(match[0])} ", text)
     # A decimal point would end the word; "d" holds its place. A currency comes after its number.

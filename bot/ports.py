@@ -43,3 +43,14 @@ class Channel(Protocol):
     def trouble(self) -> str | None:
         """Say in one sentence why customers can't be reached here now, or None when they can."""
         ...
+
+
+class Platform(Channel, Protocol):
+    """A channel behind somebody else's servers."""
+
+    async def check(self) -> None:
+        """Ask the platform whether the settings work.
+
+        Raises SettingsError when they don't, ChannelUnreachable when it can't be asked now.
+        """
+        ...

@@ -2,20 +2,33 @@
 
 from collections.abc import Sequence
 
-from bot.knowledge.search import Hit
+from bot.knowledge.scoring import NEAR, Hit
 from bot.messages import Candidate, Citation
 
 
 def article_answer(hits: Sequence[Hit]) -> Candidate | None:
-    """Return the best passage as a reply, or None when none is near enough to the question."""
+    """Return the best passage as a reply, or None when no article is near enough to the question.
+
+    A second passage of the article follows when it is about as close to the question.
+    """
     if not hits or not hits[0].is_answer:
         return None
     best = hits[0]
+    shown = [
+        hit
+        for hit in hits
+        if hit.passage.article == best.passage.article and best.closeness - hit.closeness <= NEAR
+    ]
     return Candidate(
         source="article",
-        text=best.passage.text,
+        text="\n\n".join(hit.passage.text for hit in shown),
         citations=(citation(best),),
-        features={"score": best.score, "coverage": best.coverage},
+        features={
+            "score": best.score,
+            "closeness": best.closeness,
+            "coverage": best.coverage,
+            "passages": len(shown),
+        },
     )
 
 

@@ -15,7 +15,7 @@ from langchain_core.messages import (
 from bot import grounding
 from bot.candidates.article import citation
 from bot.errors import ModelError
-from bot.knowledge.search import Hit
+from bot.knowledge.scoring import Hit
 from bot.messages import Candidate, Generation, Language, Turn
 from bot.model import ChatModel, Sampled, estimated_tokens
 from bot.understanding import Understood

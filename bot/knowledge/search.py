@@ -1,9 +1,8 @@
 """The articles as the conversation uses them: brought in once, then searched for each question.
 
-A passage's score is how like it and the questions it answers are to what was asked, plus a little
-for the rare words of the question that it has. Candidates come from both searches, so a name or a
-number that the encoder knows nothing about still finds its passage. Until the vectors of new
-articles are made (seconds to minutes after the first start) the share of words alone decides.
+Both searches name candidates, so that a name or a number that the encoder knows nothing about still
+finds its passage; bot/knowledge/scoring.py orders them. Until the vectors of new articles are made
+(seconds to minutes after the first start) words alone decide.
 """
 
 import asyncio
@@ -18,42 +17,24 @@ from pathlib import Path
 from bot.knowledge import index
 from bot.knowledge.articles import Broken, read_articles
 from bot.knowledge.encoder import Encoder, Vectors
-from bot.knowledge.vectors import PassageMatrix, Text, keep_vectors, known_vectors, texts_of
-from bot.knowledge.words import stem, words
+from bot.knowledge.scoring import Hit, Rarity, article_score, passage_hit
+from bot.knowledge.vectors import (
+    Likeness,
+    PassageMatrix,
+    Text,
+    keep_vectors,
+    known_vectors,
+    texts_of,
+)
 from bot.log.store import Store
 from bot.messages import Language, Passage, PassageId
 
 logger = logging.getLogger(__name__)
 
 SHORTLIST = 20  # passages from each of the two searches
-COVERAGE_WEIGHT = 0.06
+ARTICLES_FOUND = 3
+PASSAGES_EACH = 2
 ENCODED_AT_ONCE = 8
-
-# The score from which a passage is taken to answer the question, set on
-# examples/shop/questions-tuning.jsonl; the encoder scores Chinese pairs higher than English ones.
-ENOUGH: Mapping[Language, float] = {"en": 0.851, "zh": 0.890}
-ENOUGH_WITHOUT_VECTORS = 0.4
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Hit:
-    """A passage that a search found.
-
-    `coverage` is the share of the question's words, weighted by how rare they are in the articles,
-    that the passage has (0 to 1); `similarity` how like their vectors are, None without vectors.
-    """
-
-    passage: Passage
-    score: float
-    similarity: float | None
-    coverage: float
-
-    @property
-    def is_answer(self) -> bool:
-        """Whether the passage is near enough to be shown as the answer."""
-        if self.similarity is None:
-            return self.score >= ENOUGH_WITHOUT_VECTORS
-        return self.score >= ENOUGH[self.passage.language]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +56,7 @@ class Knowledge:
         # One thread: the encoder takes one call at a time, and the model's engine needs the cores.
         self._encoding = ThreadPoolExecutor(1, thread_name_prefix="encoder")
         self._passages: dict[PassageId, Passage] = {}
+        self._articles: dict[str, list[Passage]] = {}
         self._questions: dict[str, list[str]] = {}
         self._matrices: dict[Language, PassageMatrix] = {}
 
@@ -103,8 +85,8 @@ class Knowledge:
             progress(start + len(batch), len(missing))
         await self._load()
 
-    async def search(self, question: str, language: Language, limit: int = 4) -> list[Hit]:
-        """Return the passages that say most about the question, best first.
+    async def search(self, question: str, language: Language) -> list[Hit]:
+        """Return the best passages of the nearest articles, best article and passage first.
 
         Passages are in the question's language where there are any in it.
         """
@@ -116,30 +98,40 @@ class Knowledge:
                 index.rarity(db, question, language),
             )
         )
-        similar = await self._similar(question, language)
-        shortlist = dict.fromkeys([*sorted(similar, key=similar.__getitem__)[-SHORTLIST:], *found])
-        hits = [
-            self._hit(self._passages[key], similar.get(key), rarity)
-            for key in shortlist
-            if key in self._passages
-        ]
-        return sorted(hits, key=lambda hit: hit.score, reverse=True)[:limit]
+        likeness = await self._likeness(question, language)
+        scores = {
+            article: article_score(
+                self._articles[article], self._questions.get(article, ()), likeness, rarity
+            )
+            for article in self._shortlist(found, likeness)
+        }
+        nearest = sorted(scores, key=scores.__getitem__, reverse=True)[:ARTICLES_FOUND]
+        return [hit for name in nearest for hit in self._hits(name, scores[name], likeness, rarity)]
 
     def close(self) -> None:
         """Let the encoder's thread end."""
         self._encoding.shutdown(cancel_futures=True)
 
-    def _hit(self, passage: Passage, similarity: float | None, rarity: Mapping[str, float]) -> Hit:
-        coverage = self._coverage(passage, rarity)
-        score = coverage if similarity is None else similarity + COVERAGE_WEIGHT * coverage
-        return Hit(passage=passage, score=score, similarity=similarity, coverage=coverage)
+    def _shortlist(self, found: Sequence[PassageId], likeness: Mapping[str, Likeness]) -> list[str]:
+        """Return the articles of the passages that either search puts first."""
+        likest = sorted(likeness, key=lambda key: likeness[key].passage, reverse=True)
+        asked = sorted(likeness, key=lambda key: likeness[key].asked, reverse=True)
+        keys = [*likest[:SHORTLIST], *asked[:SHORTLIST], *found]
+        # An article can be retired between the two searches.
+        return list(
+            dict.fromkeys(
+                self._passages[PassageId(key)].article for key in keys if key in self._passages
+            )
+        )
 
-    def _coverage(self, passage: Passage, rarity: Mapping[str, float]) -> float:
-        if not rarity:
-            return 0.0
-        present = _words_of(passage, self._questions.get(passage.article, ()))
-        covered = sum(weight for word, weight in rarity.items() if word in present)
-        return covered / sum(rarity.values())
+    def _hits(
+        self, article: str, score: float, likeness: Mapping[str, Likeness], rarity: Rarity
+    ) -> list[Hit]:
+        """Return the closest passages of an article, closest first."""
+        hits = [
+            passage_hit(passage, score, likeness, rarity) for passage in self._articles[article]
+        ]
+        return sorted(hits, key=lambda hit: hit.closeness, reverse=True)[:PASSAGES_EACH]
 
     def _texts(self) -> list[Text]:
         """Return everything that is encoded, each text once."""
@@ -155,11 +147,11 @@ class Knowledge:
         vectors = await self._in_encoder(encode, [text.text for text in texts])
         await self._store.write(lambda db: keep_vectors(db, self._encoder.name, texts, vectors))
 
-    async def _similar(self, question: str, language: Language) -> dict[PassageId, float]:
+    async def _likeness(self, question: str, language: Language) -> dict[str, Likeness]:
         if language not in self._matrices:
             return {}
         [vector] = await self._in_encoder(self._encoder.questions, [question])
-        return self._matrices[language].similarities(vector)
+        return self._matrices[language].likeness(vector)
 
     async def _in_encoder(
         self, work: Callable[[Sequence[str]], Vectors], texts: Sequence[str]
@@ -176,6 +168,9 @@ class Knowledge:
             )
         )
         self._passages = {passage.id: passage for passage in passages}
+        self._articles = {}
+        for passage in passages:
+            self._articles.setdefault(passage.article, []).append(passage)
         self._matrices = {}
         for language in {passage.language for passage in passages}:
             with contextlib.suppress(KeyError):
@@ -184,8 +179,3 @@ class Knowledge:
                     self._questions,
                     vectors,
                 )
-
-
-def _words_of(passage: Passage, questions: Sequence[str]) -> set[str]:
-    parts = (passage.title, passage.heading, passage.text, *questions)
-    return {stem(word) for word in words("\n".join(parts))}

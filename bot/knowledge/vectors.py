@@ -9,10 +9,15 @@ from numpy.typing import NDArray
 from sqlite_utils import Database
 
 from bot.knowledge.encoder import Vectors
-from bot.messages import Passage, PassageId
+from bot.messages import Passage
 
-# How much a like question counts beside a like passage; set on the example shop's tuning questions.
-QUESTION_WEIGHT = 0.5
+
+@dataclass(frozen=True, slots=True)
+class Likeness:
+    """Cosines of a question with a passage, and with the likest question that asks for it."""
+
+    passage: float
+    asked: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,15 +63,12 @@ class PassageMatrix:
         self._questions = np.stack(asked)
         self._owners: NDArray[np.intp] = np.array(owners)
 
-    def similarities(self, question: Vectors) -> dict[PassageId, float]:
-        """Return how like each passage, and the likest of its questions, is to a question.
-
-        A weighted mean of two cosines.
-        """
-        nearest = np.full(len(self._ids), -1.0, dtype=np.float32)
-        np.maximum.at(nearest, self._owners, self._questions @ question)
-        total = self._passages @ question + QUESTION_WEIGHT * nearest
-        return dict(zip(self._ids, (total / (1 + QUESTION_WEIGHT)).tolist(), strict=True))
+    def likeness(self, question: Vectors) -> dict[str, Likeness]:
+        """Compare a question with every passage; by passage id."""
+        asked = np.full(len(self._ids), -1.0, dtype=np.float32)
+        np.maximum.at(asked, self._owners, self._questions @ question)
+        pairs = zip((self._passages @ question).tolist(), asked.tolist(), strict=True)
+        return {key: Likeness(*pair) for key, pair in zip(self._ids, pairs, strict=True)}
 
 
 def known_vectors(db: Database, encoder: str) -> dict[str, Vectors]:

@@ -166,6 +166,7 @@ def m002_knowledge(db: Database) -> None:
             rank INTEGER NOT NULL,
             passage TEXT NOT NULL REFERENCES passages (id),
             score REAL NOT NULL,
+            closeness REAL NOT NULL,
             similarity REAL,
             coverage REAL NOT NULL,
             PRIMARY KEY (turn, rank)

@@ -276,6 +276,7 @@ def _record_decision(db: Database, turn: TurnId, answer: Answer) -> None:
             "rank": rank,
             "passage": hit.passage.id,
             "score": hit.score,
+            "closeness": hit.closeness,
             "similarity": hit.similarity,
             "coverage": hit.coverage,
         }

@@ -14,13 +14,13 @@ from typing import Any, TypeVar, cast
 
 from sqlite_utils import Database
 
-from bot.knowledge.words import content_words, words
+from bot.knowledge.words import HAN, content_words, words
 from bot.messages import Citation, Language, Outgoing
 
 PAGE_SIZE = 50
 LONGEST_DIALOGUE = 200
 # More words than this make a search slow and no better.
-MOST_SEARCH_WORDS = 20
+MOST_SEARCH_TERMS = 20
 
 T = TypeVar("T")
 
@@ -95,6 +95,7 @@ class PassageRecord:
     text: str
     url: str
     score: float
+    closeness: float
     similarity: float | None
     coverage: float
     is_retired: bool
@@ -205,8 +206,8 @@ def conversations(
 ) -> ConversationPage:
     """Return a page of the conversations that fit the filters, newest first.
 
-    All words of the search text must be in one turn; it may also be a conversation's id or a
-    customer's.
+    All words of the search text must be in one turn (in Chinese, all that spaces part); it may also
+    be a conversation's id or a customer's.
     """
     filters = filters or Filters()
     conditions, values = _conditions(filters, after)
@@ -348,9 +349,17 @@ def _search(text: str) -> str:
     """Return the FTS5 query for turns with all the words of a text.
 
     Not `fts_query`, which asks for any of the words: right for finding articles, too wide here.
+    A run of Chinese is cut into words differently in each sentence, so any of its words will do.
     """
-    found = content_words(text) or words(text)
-    return " AND ".join(f'"{word}"' for word in found[:MOST_SEARCH_WORDS]) or '""'
+    terms = text.split()[:MOST_SEARCH_TERMS]
+    kept = [content_words(term) for term in terms]
+    found = [group for group in kept if group] or [words(term) for term in terms if words(term)]
+    return " AND ".join(f"({_any_or_all(group)})" for group in found) or '""'
+
+
+def _any_or_all(group: list[str]) -> str:
+    operator = " OR " if HAN.search("".join(group)) else " AND "
+    return operator.join(f'"{word}"' for word in group[:MOST_SEARCH_TERMS])
 
 
 def _matches(db: Database, text: str, ids: list[str]) -> Mapping[str, str]:

@@ -1,0 +1,154 @@
+"""Slack's Web API: its errors as our sentences, its markup, and logs without tokens."""
+
+import logging
+import re
+from urllib.parse import quote
+
+import aiohttp
+from slack_sdk.errors import SlackApiError
+from slack_sdk.web.async_client import AsyncWebClient
+
+from adapters.rendering import is_web_address
+from bot.errors import DeliveryError, DeliveryRefused
+from bot.messages import Citation
+
+logger = logging.getLogger(__name__)
+
+DEFAULT_BASE_URL = AsyncWebClient.BASE_URL
+# The advised length of one message; Slack cuts at 40,000.
+MESSAGE_LIMIT = 4000
+
+NETWORK_ERRORS = (aiohttp.ClientError, TimeoutError, OSError)
+_REFUSED = frozenset(
+    {
+        "account_inactive",
+        "cannot_reply_to_message",
+        "channel_not_found",
+        "invalid_arguments",
+        "is_archived",
+        "messages_tab_disabled",
+        "msg_too_long",
+        "no_text",
+        "not_in_channel",
+        "restricted_action",
+        "restricted_action_read_only_channel",
+        "restricted_action_thread_locked",
+        "thread_not_found",
+        "user_is_restricted",
+    }
+)
+_WRONG_TOKEN = frozenset(
+    {
+        "account_inactive",
+        "invalid_auth",
+        "not_authed",
+        "not_allowed_token_type",
+        "token_expired",
+        "token_revoked",
+    }
+)
+_MENDING = {
+    "SLACK_BOT_TOKEN": "set it to the Bot User OAuth Token (xoxb-…) under OAuth & Permissions",
+    "SLACK_APP_TOKEN": "set it to an app-level token (xapp-…) with the scope connections:write, "
+    "made under Basic Information, App-Level Tokens",
+}
+
+_SECRETS = re.compile(r"\bx(?:ox[a-z]|app)-[\w-]+|(?<=ticket=)[^&\s'\"]+")
+
+
+class Redacting(logging.Filter):
+    """Takes tokens and the socket's one-time tickets out of what Slack's libraries log."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Rewrite the record; let it pass where a record of ours would."""
+        record.msg, record.args = _SECRETS.sub("<secret>", record.getMessage()), ()
+        if record.exc_info:
+            text = logging.Formatter().formatException(record.exc_info)
+            record.exc_text = _SECRETS.sub("<secret>", text)
+        return logger.isEnabledFor(record.levelno)
+
+
+def library_logger() -> logging.Logger:
+    """Return the logger for Slack's libraries: at DEBUG they would write customers' texts."""
+    library = logging.getLogger("adapters.slack.library")
+    library.setLevel(logging.INFO)
+    if not any(isinstance(each, Redacting) for each in library.filters):
+        library.addFilter(Redacting())
+    return library
+
+
+def escape(text: str) -> str:
+    """Make text harmless: without `<` and `>` there are no links, mentions and broadcasts."""
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def link(citation: Citation) -> str:
+    """Name an article, as a link if it has an address."""
+    # The bar would end the address's part of a link, and a line break the link itself.
+    title = escape(" ".join(citation.title.split()))
+    if not is_web_address(citation.url):
+        return title
+    address = quote(citation.url, safe=":/?#[]@!$&'()*+,;=%~")
+    return f"<{address.replace('&', '&amp;')}|{title}>"
+
+
+def error_code(error: SlackApiError) -> str:
+    """Return Slack's word for what is wrong, such as "channel_not_found"."""
+    data = getattr(error.response, "data", None)
+    if isinstance(data, dict) and isinstance(data.get("error"), str):
+        return str(data["error"])
+    return f"status {status_of(error)}"
+
+
+def status_of(error: SlackApiError) -> int:
+    """Return the HTTP status; two kinds of responses spell it in two ways."""
+    response = error.response
+    return int(getattr(response, "status_code", 0) or getattr(response, "status", 0))
+
+
+def seconds_to_wait(error: SlackApiError) -> float | None:
+    """Return how long Slack asks us to wait, or None if it does not."""
+    if status_of(error) != 429 and error_code(error) not in ("ratelimited", "rate_limited"):
+        return None
+    seconds = str(error.response.headers.get("Retry-After", ""))
+    return float(seconds) if seconds.isdigit() else 30.0
+
+
+def explain(error: Exception, setting: str, base_url: str) -> str:
+    """Say in one sentence what is wrong and how to mend it. Never holds a token."""
+    if not isinstance(error, SlackApiError):
+        reason = type(error).__name__
+        return (
+            f"Slack can't be reached at {base_url}: check the network and SLACK_API_BASE_URL "
+            f"({reason})."
+        )
+    code = error_code(error)
+    if code in _WRONG_TOKEN:
+        return f"Slack refused {setting} ({code}): {_MENDING[setting]} of your Slack app."
+    if code == "missing_scope":
+        return (
+            f"{setting} lacks a scope: add what docs/slack.md lists, then install the app to the "
+            "workspace again."
+        )
+    if seconds_to_wait(error) is not None or status_of(error) >= 500:
+        return f"Slack does not answer at the moment ({code}); it is asked again."
+    return (
+        f"Slack answered {setting} with an error ({code}); check SLACK_API_BASE_URL if it is set."
+    )
+
+
+def is_mended_by_settings(error: Exception) -> bool:
+    """Return whether the operator must act; else it may be over soon."""
+    if not isinstance(error, SlackApiError):
+        return False
+    return error_code(error) in (*_WRONG_TOKEN, "missing_scope")
+
+
+def delivery_error(error: Exception, base_url: str) -> DeliveryError:
+    """Return the error to raise for a reply that Slack did not take."""
+    if isinstance(error, SlackApiError):
+        if (seconds := seconds_to_wait(error)) is not None:
+            return DeliveryError("Slack asks us to wait.", seconds)
+        if (code := error_code(error)) in _REFUSED:
+            return DeliveryRefused(f"Slack refused the reply: {code}.")
+    return DeliveryError(explain(error, "SLACK_BOT_TOKEN", base_url))

@@ -1,0 +1,5 @@
+"""Telegram: receives by long polling and answers with plain text."""
+
+from adapters.telegram.channel import TelegramChannel
+
+__all__ = ["TelegramChannel"]

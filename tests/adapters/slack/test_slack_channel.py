@@ -1,0 +1,754 @@
+"""The Slack channel against a fake Slack: what people see, and what is acknowledged."""
+
+import asyncio
+import logging
+import re
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from adapters.slack import SlackChannel
+from bot.errors import (
+    ChannelUnreachable,
+    DeliveryError,
+    DeliveryRefused,
+    LogError,
+    SettingsError,
+)
+from bot.messages import Citation, ConversationId, Incoming, Outgoing, TurnId
+from prompts import Prompts
+from tests.fakes.slack_api import FakeSlack, Fault
+
+RETURNS = Citation(article="returns", title="Returns", url="https://shop.example/returns")
+REPLY = Outgoing(
+    id=1,
+    conversation=ConversationId("c1"),
+    turn=TurnId("t1"),
+    channel="slack",
+    address="D1",
+    in_reply_to="t0",
+    text="You can return it within 30 days.",
+    source="article",
+    language="en",
+    citations=(RETURNS,),
+    candidates=1,
+    handed_off=False,
+)
+
+
+class RecordingInbox:
+    """Keeps new messages, knows old ones, and fails as often as it is told."""
+
+    def __init__(self) -> None:
+        self.accepted: list[Incoming] = []
+        self.duplicates: list[Incoming] = []
+        self.errors: list[Exception] = []
+        self.refusals = 0
+        self._keys: set[str] = set()
+        self._changed = asyncio.Event()
+
+    async def accept(self, incoming: Incoming) -> bool:
+        try:
+            if self.errors:
+                self.refusals += 1
+                raise self.errors.pop()
+            is_new = self._keys.isdisjoint(incoming.event_keys)
+            (self.accepted if is_new else self.duplicates).append(incoming)
+            self._keys.update(incoming.event_keys)
+            return is_new
+        finally:
+            self._changed.set()
+            self._changed = asyncio.Event()
+
+    async def until(self, is_true: Callable[[], object]) -> None:
+        async with asyncio.timeout(5):
+            while not is_true():
+                await self._changed.wait()
+
+    async def texts(self, count: int) -> list[str]:
+        await self.until(lambda: len(self.accepted) >= count)
+        return [incoming.text for incoming in self.accepted]
+
+
+@pytest_asyncio.fixture
+async def slack() -> AsyncIterator[FakeSlack]:
+    async with FakeSlack() as fake:
+        yield fake
+
+
+@pytest.fixture
+def inbox() -> RecordingInbox:
+    return RecordingInbox()
+
+
+@pytest.fixture
+def channel(slack: FakeSlack, inbox: RecordingInbox) -> SlackChannel:
+    """A channel that sends; tests of receiving run it."""
+    return channel_for(slack, inbox)
+
+
+def channel_for(slack: FakeSlack, inbox: RecordingInbox, **settings: Any) -> SlackChannel:
+    defaults = {
+        "bot_token": slack.bot_token,
+        "app_token": slack.app_token,
+        "base_url": slack.base_url,
+        "ping_seconds": 0.05,
+        "first_delay_seconds": 0.01,
+        "longest_delay_seconds": 0.05,
+    }
+    return SlackChannel(inbox=inbox, prompts=Prompts.load(), **{**defaults, **settings})
+
+
+@asynccontextmanager
+async def running(channel: SlackChannel) -> AsyncIterator[SlackChannel]:
+    task = asyncio.create_task(channel.run())
+    try:
+        yield channel
+    finally:
+        task.cancel()
+        results = await asyncio.gather(task, return_exceptions=True)
+        assert isinstance(results[0], asyncio.CancelledError)
+
+
+@asynccontextmanager
+async def connected(slack: FakeSlack, channel: SlackChannel) -> AsyncIterator[SlackChannel]:
+    async with running(channel):
+        await slack.until(lambda: slack.socket_count)
+        yield channel
+
+
+# Receiving.
+
+
+async def test_that_a_direct_message_reaches_the_core(
+    slack: FakeSlack, inbox: RecordingInbox, channel: SlackChannel
+) -> None:
+    async with connected(slack, channel):
+        event = await slack.customer_writes("Where is my parcel?")
+        await slack.until(lambda: event.is_acknowledged)
+
+    ts = event.payload["event"]["ts"]
+    assert inbox.accepted == [
+        Incoming(
+            channel="slack",
+            event_keys=(f"message:D1:{ts}:U1", f"event:{event.id}"),
+            address="D1",
+            customer="U1",
+            text="Where is my parcel?",
+            language=None,
+        )
+    ]
+
+
+async def test_that_a_message_is_acknowledged_only_when_it_is_stored(
+    slack: FakeSlack, inbox: RecordingInbox, channel: SlackChannel
+) -> None:
+    inbox.errors = [LogError("The disk is full."), LogError("The disk is full.")]
+
+    async with connected(slack, channel):
+        event = await slack.customer_writes("hello")
+        await inbox.until(lambda: inbox.refusals == 1)
+        await slack.send_unacknowledged_again()
+        await inbox.until(lambda: inbox.refusals == 2)
+        later = await slack.customer_writes("and another thing")
+        await slack.until(lambda: later.is_acknowledged)
+        assert slack.unacknowledged == [event.id]
+
+        await slack.send_unacknowledged_again()
+        await slack.until(lambda: event.is_acknowledged)
+
+    assert [incoming.text for incoming in inbox.accepted] == ["and another thing", "hello"]
+    assert inbox.duplicates == []
+
+
+async def test_that_trouble_with_storing_is_told_and_passes(
+    slack: FakeSlack, inbox: RecordingInbox, channel: SlackChannel
+) -> None:
+    inbox.errors = [RuntimeError("a defect")]
+
+    async with connected(slack, channel):
+        event = await slack.customer_writes("hello")
+        await inbox.until(lambda: inbox.refusals)
+        await poll(lambda: channel.trouble() is not None)
+        trouble = channel.trouble()
+        await slack.send_unacknowledged_again()
+        await slack.until(lambda: event.is_acknowledged)
+        healed = channel.trouble()
+
+    assert trouble == "Messages from Slack can't be stored at the moment."
+    assert healed is None
+
+
+async def poll(is_true: Callable[[], bool]) -> None:
+    """Wait for something that only the library knows."""
+    async with asyncio.timeout(5):
+        while not is_true():  # noqa: ASYNC110
+            await asyncio.sleep(0)
+
+
+async def test_that_an_event_that_comes_again_is_acknowledged_and_known(
+    slack: FakeSlack, inbox: RecordingInbox, channel: SlackChannel
+) -> None:
+    async with connected(slack, channel):
+        event = await slack.customer_writes("hello")
+        await slack.until(lambda: event.is_acknowledged)
+        event.is_acknowledged = False
+        await slack.send_again(event)
+        await slack.until(lambda: event.is_acknowledged)
+
+    assert len(inbox.accepted) == len(inbox.duplicates) == 1
+
+
+async def test_that_a_retry_that_is_the_only_copy_is_taken(
+    slack: FakeSlack, inbox: RecordingInbox, channel: SlackChannel
+) -> None:
+    async with connected(slack, channel):
+        # Two envelopes went to another socket, which died with them.
+        event = await slack.customer_writes("first")
+        await slack.until(lambda: event.is_acknowledged)
+        lost = replace_event(event.payload, event_id="Ev77", ts="1790000001.000001")
+        slack.events.append(type(event)(lost, envelopes=["lost-1", "lost-2"]))
+        await slack.send_unacknowledged_again()
+
+        assert await inbox.texts(2) == ["first", "first"]
+
+
+def replace_event(payload: dict[str, Any], *, event_id: str, ts: str) -> dict[str, Any]:
+    return {**payload, "event_id": event_id, "event": {**payload["event"], "ts": ts}}
+
+
+async def test_that_one_post_that_comes_as_two_events_is_one_message(
+    slack: FakeSlack, inbox: RecordingInbox, channel: SlackChannel
+) -> None:
+    async with connected(slack, channel):
+        await slack.customer_mentions("<@U0BOT> hi", also_as_message=True)
+        direct = await slack.customer_writes("<@U0BOT> hi")
+        mention = {**direct.payload["event"], "type": "app_mention"}
+        await slack.send_event(mention)
+        await slack.until(lambda: not slack.unacknowledged)
+
+    assert [incoming.text for incoming in inbox.accepted] == ["hi", "hi"]
+    assert {incoming.address[0] for incoming in inbox.accepted} == {"C", "D"}
+
+
+@pytest.mark.parametrize(
+    ("channel_id", "thread", "address"),
+    [
+        pytest.param("D1", None, "D1", id="dm"),
+        pytest.param("D1", "1790000000.5", "D1:1790000000.5", id="thread-in-a-dm"),
+        pytest.param("C1", "1790000000.5", "C1:1790000000.5", id="thread-in-a-channel"),
+    ],
+)
+async def test_that_a_thread_is_a_conversation(
+    slack: FakeSlack,
+    inbox: RecordingInbox,
+    channel: SlackChannel,
+    channel_id: str,
+    thread: str | None,
+    address: str,
+) -> None:
+    fields: dict[str, Any] = {"thread_ts": thread} if thread else {}
+    write = slack.customer_writes if channel_id == "D1" else slack.customer_mentions
+
+    async with connected(slack, channel):
+        await write("hi", channel=channel_id, **fields)
+        await inbox.texts(1)
+
+    assert inbox.accepted[0].address == address
+
+
+async def test_that_a_mention_in_a_channel_begins_a_thread(
+    slack: FakeSlack, inbox: RecordingInbox, channel: SlackChannel
+) -> None:
+    async with connected(slack, channel):
+        event = await slack.customer_mentions("<@U0BOT> where is it?")
+        assert await inbox.texts(1) == ["where is it?"]
+
+    assert inbox.accepted[0].address == f"C1:{event.payload['event']['ts']}"
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        pytest.param({"type": "message", "channel_type": "channel", "channel": "C1"}, id="channel"),
+        pytest.param({"bot_id": "B7"}, id="bot"),
+        pytest.param({"user": "U0BOT"}, id="ourselves"),
+        pytest.param({"subtype": "message_changed", "message": {}}, id="edit"),
+        pytest.param({"subtype": "message_deleted"}, id="deletion"),
+        pytest.param({"subtype": "channel_join"}, id="joining"),
+        pytest.param({"edited": {"user": "U1", "ts": "2"}}, id="edited"),
+        pytest.param({"user": None}, id="nobody"),
+        pytest.param({"type": "reaction_added"}, id="reaction"),
+        pytest.param({"text": {"not": "a text"}}, id="malformed"),
+        pytest.param({"channel": ["D1"]}, id="malformed-channel"),
+    ],
+)
+async def test_that_what_is_no_message_to_us_is_acknowledged_and_dropped(
+    slack: FakeSlack, inbox: RecordingInbox, channel: SlackChannel, event: dict[str, Any]
+) -> None:
+    direct = {
+        "type": "message",
+        "channel": "D1",
+        "channel_type": "im",
+        "user": "U1",
+        "text": "hello",
+        "ts": "1790000009.1",
+    }
+    async with connected(slack, channel):
+        sent = await slack.send_event({**direct, **event})
+        await slack.until(lambda: sent.is_acknowledged)
+
+    assert inbox.accepted == []
+
+
+async def test_that_the_bot_does_not_answer_itself(
+    slack: FakeSlack, inbox: RecordingInbox, channel: SlackChannel
+) -> None:
+    async with connected(slack, channel):
+        await channel.send(REPLY)
+        await slack.until(lambda: slack.events and not slack.unacknowledged)
+
+    assert inbox.accepted == []
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        pytest.param("<@U0BOT> where is it?", "where is it?", id="mention-in-front"),
+        pytest.param("where is it <@U0BOT|frontdesk>", "where is it", id="mention-behind"),
+        pytest.param("ask <@U7> or <@U8|grace>", "ask @U7 or @grace", id="people"),
+        pytest.param(
+            "see <#C7|help>, <!here> <!subteam^S1|@desk>", "see #help, @here @desk", id="#"
+        ),
+        pytest.param("1 &lt; 2 &amp;&amp; 3 &gt; 2", "1 < 2 && 3 > 2", id="escaped"),
+        pytest.param("&amp;lt;b&amp;gt;", "&lt;b&gt;", id="escaped-twice"),
+        pytest.param("<https://a.example/x?a=1&amp;b=2>", "https://a.example/x?a=1&b=2", id="url"),
+        pytest.param("<https://a.example|my order>", "my order (https://a.example)", id="link"),
+        pytest.param("<mailto:a@b.example|a@b.example>", "a@b.example", id="mail"),
+        pytest.param("退货要多久？", "退货要多久？", id="chinese"),
+        pytest.param("a\0b\ud800c", "ab\ufffdc", id="what-can't-be-stored"),
+        pytest.param("", "", id="file"),
+    ],
+)
+async def test_that_words_arrive_as_people_read_them(
+    slack: FakeSlack, inbox: RecordingInbox, channel: SlackChannel, text: str, expected: str
+) -> None:
+    async with connected(slack, channel):
+        await slack.customer_writes(text, subtype="file_share")
+        assert await inbox.texts(1) == [expected]
+
+
+# The connection.
+
+
+@pytest.mark.parametrize("verb", ["refresh_sockets", "drop_sockets", "close_sockets"])
+async def test_that_the_socket_comes_back(
+    slack: FakeSlack, inbox: RecordingInbox, channel: SlackChannel, verb: str
+) -> None:
+    async with connected(slack, channel):
+        for number in range(3):
+            await slack.customer_writes(f"before {number}")
+            await slack.until(lambda: not slack.unacknowledged)
+            await getattr(slack, verb)()
+            await slack.customer_writes(f"after {number}")
+            await inbox.texts(2 * number + 2)
+        await slack.until(lambda: not slack.unacknowledged)
+
+    assert len(inbox.accepted) == 6
+    assert inbox.duplicates == []
+    assert channel.trouble() == "The connection to Slack is lost; connecting again."
+
+
+async def test_that_a_message_lost_with_its_socket_comes_again(
+    slack: FakeSlack, inbox: RecordingInbox, channel: SlackChannel
+) -> None:
+    inbox.errors = [LogError("The disk is full.")]
+    async with connected(slack, channel):
+        await slack.customer_writes("hello")
+        await inbox.until(lambda: inbox.refusals)
+        await slack.drop_sockets()
+        await slack.until(lambda: slack.socket_count)
+        await slack.send_unacknowledged_again()
+
+        assert await inbox.texts(1) == ["hello"]
+
+
+async def test_that_connecting_heals_by_itself(
+    slack: FakeSlack, inbox: RecordingInbox, channel: SlackChannel
+) -> None:
+    slack.fail_next(
+        "apps.connections.open",
+        Fault.dropped(),
+        Fault.server_error(),
+        Fault.refused("internal_error"),
+        Fault.answer_lost(),
+        Fault.nonsense(),
+    )
+    assert channel.trouble() == "Slack has not been reached yet."
+
+    async with running(channel):
+        await slack.until(lambda: len(slack.called("apps.connections.open")) == 5)
+        trouble = channel.trouble()
+        await slack.customer_writes("still there?")
+        assert await inbox.texts(1) == ["still there?"]
+        assert channel.trouble() is None
+
+    assert trouble
+    assert "Slack" in trouble
+
+
+async def test_that_a_stale_socket_address_is_thrown_away(
+    slack: FakeSlack, inbox: RecordingInbox
+) -> None:
+    # The SDK alone would try the refused address for ever.
+    channel = channel_for(slack, inbox, patience_seconds=0.2)
+    slack.fail_next("link", Fault(403))
+
+    async with connected(slack, channel):
+        await slack.customer_writes("hello")
+        assert await inbox.texts(1) == ["hello"]
+
+
+async def test_that_a_socket_that_stays_away_is_given_up(
+    slack: FakeSlack, inbox: RecordingInbox
+) -> None:
+    channel = channel_for(slack, inbox, patience_seconds=0.3)
+    async with connected(slack, channel):
+        slack.fail_next("link", *[Fault(403)] * 4)
+        await slack.drop_sockets()
+        await slack.until(lambda: slack.socket_count)
+        await slack.customer_writes("hello")
+
+        assert await inbox.texts(1) == ["hello"]
+
+
+async def test_that_a_flood_while_connecting_is_waited_for(
+    slack: FakeSlack, channel: SlackChannel
+) -> None:
+    slack.fail_next("apps.connections.open", Fault.flood(1))
+    started = asyncio.get_running_loop().time()
+
+    async with connected(slack, channel):
+        assert asyncio.get_running_loop().time() - started >= 0.9
+
+
+async def test_that_no_token_reaches_the_log(
+    slack: FakeSlack,
+    inbox: RecordingInbox,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    channel = channel_for(slack, inbox, patience_seconds=0.2)
+    slack.fail_next("link", Fault(403))
+    inbox.errors = [LogError("The disk is full.")]
+
+    async with connected(slack, channel):
+        await slack.customer_writes("my secret")
+        await inbox.until(lambda: inbox.refusals)
+        await slack.send_unacknowledged_again()
+        await inbox.texts(1)
+        await channel.send(REPLY)
+
+    assert caplog.records
+    for secret in (slack.bot_token, slack.app_token, "ticket-", "my secret"):
+        assert secret not in caplog.text
+
+
+# The tokens.
+
+
+async def test_that_right_tokens_are_no_trouble(channel: SlackChannel) -> None:
+    await channel.check()
+
+
+@pytest.mark.parametrize(
+    ("settings", "start"),
+    [
+        pytest.param(
+            {"bot_token": "xoxb-wrong"},
+            "Slack refused SLACK_BOT_TOKEN (invalid_auth): set it to the Bot User OAuth Token",
+            id="bot-token",
+        ),
+        pytest.param(
+            {"app_token": "xapp-wrong"},
+            "Slack refused SLACK_APP_TOKEN (invalid_auth): set it to an app-level token",
+            id="app-token",
+        ),
+        pytest.param(
+            {"bot_token": FakeSlack.app_token, "app_token": FakeSlack.bot_token},
+            "Slack refused SLACK_BOT_TOKEN (not_allowed_token_type)",
+            id="swapped",
+        ),
+    ],
+)
+async def test_that_a_refused_token_is_named(
+    slack: FakeSlack, inbox: RecordingInbox, settings: dict[str, str], start: str
+) -> None:
+    with pytest.raises(SettingsError) as refusal:
+        await channel_for(slack, inbox, **settings).check()
+
+    assert str(refusal.value).startswith(start)
+
+
+async def test_that_an_unreachable_slack_is_not_a_wrong_token(
+    slack: FakeSlack, inbox: RecordingInbox, unused_tcp_port: int
+) -> None:
+    address = f"http://127.0.0.1:{unused_tcp_port}/api/"
+
+    with pytest.raises(ChannelUnreachable, match=f"can't be reached at {address}: check the net"):
+        await channel_for(slack, inbox, base_url=address).check()
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        pytest.param(Fault.refused("missing_scope"), "lacks a scope", id="scope"),
+        pytest.param(Fault.server_error(), "does not answer at the moment", id="500"),
+        pytest.param(Fault.flood(3), "does not answer at the moment", id="429"),
+        pytest.param(Fault.refused("org_login_required"), "org_login_required", id="other"),
+    ],
+)
+async def test_that_other_answers_are_told_apart(
+    slack: FakeSlack, channel: SlackChannel, fault: Fault, words: str
+) -> None:
+    slack.fail_next("auth.test", fault)
+
+    with pytest.raises((SettingsError, ChannelUnreachable), match=words):
+        await channel.check()
+
+
+async def test_that_a_refused_app_token_is_trouble_while_running(
+    slack: FakeSlack, inbox: RecordingInbox
+) -> None:
+    channel = channel_for(slack, inbox, app_token="xapp-wrong")
+
+    async with running(channel):
+        await slack.until(lambda: len(slack.called("apps.connections.open")) == 2)
+
+    assert "SLACK_APP_TOKEN" in str(channel.trouble())
+
+
+# Sending.
+
+
+async def test_that_a_reply_names_its_source_as_a_link(
+    slack: FakeSlack, channel: SlackChannel
+) -> None:
+    ts = await channel.send(REPLY)
+
+    reply = await slack.next_reply("D1")
+    assert reply["text"] == (
+        "You can return it within 30 days.\n\nSource: <https://shop.example/returns|Returns>"
+    )
+    assert reply["ts"] == ts
+    assert "thread_ts" not in reply
+    sent = slack.called("chat.postMessage")[0]
+    assert (sent["unfurl_links"], sent["unfurl_media"]) == (False, False)
+    assert sent["metadata"] == {
+        "event_type": "frontdesk_reply",
+        "event_payload": {"reply_id": "t1"},
+    }
+
+
+async def test_that_a_reply_in_a_thread_stays_there(
+    slack: FakeSlack, inbox: RecordingInbox, channel: SlackChannel
+) -> None:
+    async with connected(slack, channel):
+        event = await slack.customer_mentions("<@U0BOT> hi")
+        await inbox.texts(1)
+    await channel.send(replace(REPLY, address=inbox.accepted[0].address))
+
+    assert (await slack.next_reply("C1"))["thread_ts"] == event.payload["event"]["ts"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param("<!channel> <!here|now> <!everyone>", id="broadcast"),
+        pytest.param("<@U7> and <#C1>", id="mention"),
+        pytest.param("<https://evil.example|our shop>", id="link"),
+        pytest.param("&lt;!channel&gt; &amp;lt;", id="escaped-already"),
+        pytest.param("[our shop](https://evil.example)", id="markdown"),
+        pytest.param("a\n>quoted\n<", id="quote"),
+    ],
+)
+async def test_that_hostile_text_is_never_live(
+    slack: FakeSlack, channel: SlackChannel, text: str
+) -> None:
+    hostile = Citation(article="a", title=text, url="javascript:alert(1)")
+
+    await channel.send(replace(REPLY, text=text, citations=(hostile,)))
+
+    assert re.findall(r"[<>]|&(?!amp;|lt;|gt;)", slack.replies("D1")[0]) == []
+
+
+@pytest.mark.parametrize(
+    ("title", "url", "expected"),
+    [
+        pytest.param("A <b> & c", "https://a.example/x", "A &lt;b&gt; &amp; c", id="title"),
+        pytest.param("a|b", "https://a.example/x|y>z", "a|b", id="address"),
+        pytest.param("two\nlines", "https://a.example/x", "two lines", id="lines"),
+    ],
+)
+async def test_that_a_link_is_one_link(
+    slack: FakeSlack, channel: SlackChannel, title: str, url: str, expected: str
+) -> None:
+    await channel.send(replace(REPLY, citations=(Citation(article="a", title=title, url=url),)))
+
+    line = slack.replies("D1")[0].split("Source: ")[1]
+    link = re.fullmatch(r"<([^<>|]+)\|([^<>]+)>", line)
+    assert link
+    assert link[1].startswith("https://a.example/x")
+    assert link[2] == expected
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        pytest.param("You can send the parcel back within thirty days. ", id="english"),
+        pytest.param("您可以在三十天之内把包裹寄回来。", id="chinese"),
+        pytest.param("Fish & chips <3 is what we serve. ", id="escaped"),
+    ],
+)
+async def test_that_a_long_reply_comes_in_whole_sentences(
+    slack: FakeSlack, channel: SlackChannel, sentence: str
+) -> None:
+    count = 9000 // len(sentence)
+
+    await channel.send(replace(REPLY, text=sentence * count))
+
+    parts = slack.replies("D1")
+    assert len(parts) >= 3
+    assert all(len(part) <= 4000 for part in parts)
+    whole = "".join(parts).replace("&amp;", "&").replace("&lt;", "<")
+    assert whole.split("Source:")[0].split() == (sentence * count).split() or "".join(
+        whole.split("Source:")[0].split()
+    ) == "".join((sentence * count).split())
+    assert all(part.split("\n\n")[0].endswith(sentence.strip()[-1]) for part in parts)
+
+
+async def test_that_a_flood_tells_how_long_to_wait(slack: FakeSlack, channel: SlackChannel) -> None:
+    slack.fail_next("chat.postMessage", Fault.flood(7))
+
+    with pytest.raises(DeliveryError) as caught:
+        await channel.send(REPLY)
+
+    assert not isinstance(caught.value, DeliveryRefused)
+    assert caught.value.retry_after_seconds == 7
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        pytest.param(Fault.server_error(), id="500"),
+        pytest.param(Fault.dropped(), id="dropped"),
+        pytest.param(Fault.refused("fatal_error"), id="fatal"),
+        pytest.param(Fault.refused("invalid_auth"), id="token"),
+    ],
+)
+async def test_that_a_broken_send_may_be_tried_again(
+    slack: FakeSlack, channel: SlackChannel, fault: Fault
+) -> None:
+    slack.fail_next("chat.postMessage", fault)
+
+    with pytest.raises(DeliveryError) as caught:
+        await channel.send(REPLY)
+    await channel.send(REPLY)
+
+    assert not isinstance(caught.value, DeliveryRefused)
+    assert len(slack.replies("D1")) == 1
+
+
+async def test_that_a_lost_answer_is_not_posted_again_by_the_library(
+    slack: FakeSlack, channel: SlackChannel
+) -> None:
+    slack.fail_next("chat.postMessage", Fault.answer_lost())
+
+    with pytest.raises(DeliveryError):
+        await channel.send(REPLY)
+
+    assert len(slack.replies("D1")) == 1
+
+
+async def test_that_parts_that_were_posted_are_not_posted_again(
+    slack: FakeSlack, channel: SlackChannel
+) -> None:
+    reply = replace(REPLY, text="A sentence of some length. " * 400, citations=())
+    slack.fail_next("chat.postMessage", None, Fault.flood(1))
+
+    with pytest.raises(DeliveryError):
+        await channel.send(reply)
+    first = slack.replies("D1")
+    await channel.send(reply)
+
+    assert len(first) == 1
+    assert " ".join(slack.replies("D1")).split() == reply.text.split()
+
+
+@pytest.mark.parametrize(
+    ("address", "error"),
+    [
+        pytest.param("C9", "channel_not_found", id="unknown"),
+        pytest.param("C2", "not_in_channel", id="not-in-it"),
+        pytest.param("C3:1.0", "is_archived", id="archived"),
+    ],
+)
+async def test_that_a_reply_nobody_can_get_is_refused(
+    channel: SlackChannel, address: str, error: str
+) -> None:
+    with pytest.raises(DeliveryRefused, match=error):
+        await channel.send(replace(REPLY, address=address))
+
+
+async def test_that_a_deactivated_app_is_a_refusal(slack: FakeSlack, channel: SlackChannel) -> None:
+    slack.fail_next("chat.postMessage", Fault.refused("account_inactive"))
+
+    with pytest.raises(DeliveryRefused, match="account_inactive"):
+        await channel.send(REPLY)
+
+
+async def test_that_a_reply_without_words_is_refused(channel: SlackChannel) -> None:
+    with pytest.raises(DeliveryRefused):
+        await channel.send(replace(REPLY, text=" \n", citations=()))
+
+
+# Typing.
+
+
+async def test_that_typing_is_shown_in_a_thread_until_the_reply(
+    slack: FakeSlack, inbox: RecordingInbox, channel: SlackChannel
+) -> None:
+    async with connected(slack, channel):
+        event = await slack.customer_mentions("<@U0BOT> hi")
+        await inbox.texts(1)
+    address = inbox.accepted[0].address
+
+    await channel.show_progress(address, "writing")
+    shown = slack.status("C1", event.payload["event"]["ts"])
+    await channel.send(replace(REPLY, address=address))
+
+    assert shown == "is typing…"
+    assert slack.status("C1", event.payload["event"]["ts"]) == ""
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        pytest.param(Fault.refused("not_allowed"), id="refused"),
+        pytest.param(Fault.dropped(), id="dropped"),
+        pytest.param(Fault.server_error(), id="500"),
+    ],
+)
+async def test_that_refused_typing_is_no_error(
+    slack: FakeSlack, channel: SlackChannel, fault: Fault
+) -> None:
+    slack.fail_next("assistant.threads.setStatus", fault)
+
+    await channel.show_progress("C1:1790000000.1", "searching")
+    await channel.show_progress("D1", "searching")
+
+    assert len(slack.called("assistant.threads.setStatus")) == 1

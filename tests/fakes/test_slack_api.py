@@ -1,0 +1,288 @@
+"""The fake Slack keeps and refuses what Slack keeps and refuses."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import aiohttp
+import pytest
+import pytest_asyncio
+
+from tests.fakes.slack_api import FakeSlack, Fault
+
+Json = dict[str, Any]
+
+
+@pytest_asyncio.fixture
+async def slack() -> AsyncIterator[FakeSlack]:
+    async with FakeSlack() as fake:
+        yield fake
+
+
+class App:
+    """A client without opinions: posts JSON, reads the socket, acknowledges when told."""
+
+    def __init__(self, slack: FakeSlack) -> None:
+        self.slack = slack
+        self.token = slack.bot_token
+
+    async def call(self, method: str, token: str | None = None, **params: Any) -> Json:
+        token = self.token if token is None else token
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        async with (
+            aiohttp.ClientSession() as session,
+            session.post(self.slack.base_url + method, json=params, headers=headers) as response,
+        ):
+            retry_after = response.headers.get("Retry-After")
+            return {"status": response.status, "retry_after": retry_after, **await response.json()}
+
+    async def post(self, text: str, channel: str = "C1", **params: Any) -> Json:
+        return await self.call("chat.postMessage", channel=channel, text=text, **params)
+
+    async def socket_address(self) -> str:
+        answer = await self.call("apps.connections.open", token=self.slack.app_token)
+        return str(answer["url"])
+
+    @asynccontextmanager
+    async def socket(self) -> AsyncIterator[aiohttp.ClientWebSocketResponse]:
+        address = await self.socket_address()
+        async with aiohttp.ClientSession() as session, session.ws_connect(address) as socket:
+            assert (await receive(socket))["type"] == "hello"
+            yield socket
+
+
+async def receive(socket: aiohttp.ClientWebSocketResponse) -> Json:
+    async with asyncio.timeout(5):
+        return dict(await socket.receive_json())
+
+
+@pytest.fixture
+def app(slack: FakeSlack) -> App:
+    return App(slack)
+
+
+# The socket.
+
+
+async def test_that_a_message_comes_in_an_envelope(slack: FakeSlack, app: App) -> None:
+    async with app.socket() as socket:
+        event = await slack.customer_writes("hello")
+        envelope = await receive(socket)
+
+    assert envelope["type"] == "events_api"
+    assert envelope["retry_attempt"] == 0
+    assert envelope["payload"]["event_id"] == event.id
+    assert envelope["payload"]["event"]["text"] == "hello"
+    assert envelope["payload"]["event"]["channel_type"] == "im"
+
+
+async def test_that_an_event_counts_when_it_is_acknowledged(slack: FakeSlack, app: App) -> None:
+    async with app.socket() as socket:
+        event = await slack.customer_writes("hello")
+        envelope = await receive(socket)
+        assert slack.unacknowledged == [event.id]
+
+        await socket.send_json({"envelope_id": envelope["envelope_id"]})
+        await slack.until(lambda: event.is_acknowledged)
+
+    assert slack.unacknowledged == []
+
+
+async def test_that_an_unacknowledged_event_comes_in_a_new_envelope(
+    slack: FakeSlack, app: App
+) -> None:
+    async with app.socket() as socket:
+        await slack.customer_writes("hello")
+        first = await receive(socket)
+
+        await slack.send_unacknowledged_again()
+        second = await receive(socket)
+
+    assert first["envelope_id"] != second["envelope_id"]
+    assert first["payload"] == second["payload"]
+    assert (second["retry_attempt"], second["retry_reason"]) == (1, "timeout")
+
+
+async def test_that_an_acknowledged_event_does_not_come_again(slack: FakeSlack, app: App) -> None:
+    async with app.socket() as socket:
+        event = await slack.customer_writes("hello")
+        await socket.send_json({"envelope_id": (await receive(socket))["envelope_id"]})
+        await slack.until(lambda: event.is_acknowledged)
+
+        await slack.send_unacknowledged_again()
+
+    assert len(event.envelopes) == 1
+
+
+async def test_that_an_acknowledgement_of_nothing_is_kept_apart(slack: FakeSlack, app: App) -> None:
+    async with app.socket() as socket:
+        await socket.send_json({"envelope_id": "nonsense"})
+        await slack.until(lambda: slack.unknown_acknowledgements == ["nonsense"])
+
+
+async def test_that_an_event_waits_for_a_socket(slack: FakeSlack, app: App) -> None:
+    await slack.customer_writes("hello")
+
+    async with app.socket() as socket:
+        assert (await receive(socket))["payload"]["event"]["text"] == "hello"
+
+
+async def test_that_a_refresh_is_announced(slack: FakeSlack, app: App) -> None:
+    async with app.socket() as socket:
+        await slack.refresh_sockets()
+
+        assert await receive(socket) == {"type": "disconnect", "reason": "refresh_requested"}
+        assert slack.socket_count == 0
+
+
+@pytest.mark.parametrize("verb", ["drop_sockets", "close_sockets"])
+async def test_that_a_socket_can_end_without_a_word(slack: FakeSlack, app: App, verb: str) -> None:
+    async with app.socket() as socket:
+        end = asyncio.create_task(getattr(slack, verb)())
+        async with asyncio.timeout(5):
+            message = await socket.receive()
+            await end
+
+    assert message.type in (aiohttp.WSMsgType.CLOSE, aiohttp.WSMsgType.CLOSED)
+
+
+async def test_that_a_socket_address_works_once(slack: FakeSlack, app: App) -> None:
+    address = await app.socket_address()
+    async with aiohttp.ClientSession() as session:
+        async with session.ws_connect(address):
+            pass
+        with pytest.raises(aiohttp.WSServerHandshakeError):
+            await session.ws_connect(address)
+
+
+async def test_that_a_mention_can_come_twice(slack: FakeSlack, app: App) -> None:
+    async with app.socket() as socket:
+        await slack.customer_mentions("<@U0BOT> hi", also_as_message=True)
+        events = [(await receive(socket))["payload"] for _ in range(2)]
+
+    assert [event["event"]["type"] for event in events] == ["message", "app_mention"]
+    assert events[0]["event"]["ts"] == events[1]["event"]["ts"]
+    assert events[0]["event_id"] != events[1]["event_id"]
+
+
+# The Web API.
+
+
+@pytest.mark.parametrize(
+    ("method", "token", "error"),
+    [
+        pytest.param("auth.test", "", "not_authed", id="none"),
+        pytest.param("auth.test", "xoxb-wrong", "invalid_auth", id="wrong"),
+        pytest.param("auth.test", FakeSlack.app_token, "not_allowed_token_type", id="app-token"),
+        pytest.param("apps.connections.open", "xapp-wrong", "invalid_auth", id="wrong-app-token"),
+        pytest.param(
+            "apps.connections.open", FakeSlack.bot_token, "not_allowed_token_type", id="bot-token"
+        ),
+        pytest.param("auth.toast", FakeSlack.bot_token, "unknown_method", id="method"),
+    ],
+)
+async def test_that_a_wrong_token_is_refused(app: App, method: str, token: str, error: str) -> None:
+    assert (await app.call(method, token=token))["error"] == error
+
+
+@pytest.mark.parametrize(
+    ("params", "error"),
+    [
+        pytest.param({"channel": "C9"}, "channel_not_found", id="unknown"),
+        pytest.param({"channel": "C2"}, "not_in_channel", id="not-in-it"),
+        pytest.param({"channel": "C3"}, "is_archived", id="archived"),
+        pytest.param({"text": ""}, "no_text", id="empty"),
+        pytest.param({"text": "a" * 40_001}, "msg_too_long", id="long"),
+    ],
+)
+async def test_that_a_message_slack_refuses_is_refused(
+    slack: FakeSlack, app: App, params: Json, error: str
+) -> None:
+    answer = await app.call("chat.postMessage", **{"channel": "C1", "text": "hi", **params})
+
+    assert answer["error"] == error
+    assert slack.replies("C1") == []
+
+
+async def test_that_a_posted_message_is_read_back_with_its_metadata(app: App) -> None:
+    metadata = {"event_type": "frontdesk_reply", "event_payload": {"reply_id": "t1"}}
+    ts = (await app.post("hi", metadata=metadata))["ts"]
+    await app.post("and more", thread_ts=ts)
+
+    plain = await app.call("conversations.replies", channel="C1", ts=ts)
+    full = await app.call("conversations.replies", channel="C1", ts=ts, include_all_metadata=True)
+
+    assert [message["text"] for message in plain["messages"]] == ["hi", "and more"]
+    assert "metadata" not in plain["messages"][0]
+    assert full["messages"][0]["metadata"] == metadata
+    missing = await app.call("conversations.replies", channel="C1", ts="1.0")
+    assert missing["error"] == "thread_not_found"
+
+
+async def test_that_an_update_changes_what_the_customer_reads(slack: FakeSlack, app: App) -> None:
+    ts = (await app.post("One moment"))["ts"]
+    theirs = await slack.customer_mentions("<@U0BOT> hi")
+
+    await app.call("chat.update", channel="C1", ts=ts, text="The answer")
+    refused = await app.call(
+        "chat.update", channel="C1", ts=theirs.payload["event"]["ts"], text="yours"
+    )
+    missing = await app.call("chat.update", channel="C1", ts="1.0", text="nothing")
+
+    assert slack.replies("C1") == ["The answer"]
+    assert refused["error"] == "cant_update_message"
+    assert missing["error"] == "message_not_found"
+
+
+async def test_that_a_status_goes_with_the_reply(slack: FakeSlack, app: App) -> None:
+    event = await slack.customer_mentions("<@U0BOT> hi")
+    ts = event.payload["event"]["ts"]
+    where = {"channel_id": "C1", "thread_ts": ts}
+
+    await app.call("assistant.threads.setStatus", **where, status="is typing…")
+    assert slack.status("C1", ts) == "is typing…"
+    await app.post("hello", thread_ts=ts)
+
+    assert slack.status("C1", ts) == ""
+    nowhere = {"channel_id": "C1", "thread_ts": "1.0"}
+    refused = await app.call("assistant.threads.setStatus", **nowhere, status="…")
+    assert refused["error"] == "invalid_thread_ts"
+
+
+async def test_that_a_flood_is_told_with_the_seconds(slack: FakeSlack, app: App) -> None:
+    slack.fail_next("chat.postMessage", Fault.flood(7), Fault.refused("fatal_error"), None)
+
+    flooded, broken, posted = [await app.post("hi") for _ in range(3)]
+
+    assert (flooded["status"], flooded["error"]) == (429, "ratelimited")
+    assert flooded["retry_after"] == "7"
+    assert (broken["error"], posted["ok"]) == ("fatal_error", True)
+    assert slack.replies("C1") == ["hi"]
+
+
+@pytest.mark.parametrize(
+    ("fault", "posted"),
+    [
+        pytest.param(Fault.dropped(), [], id="dropped"),
+        pytest.param(Fault.answer_lost(), ["hi"], id="answer-lost"),
+        pytest.param(Fault.server_error(), [], id="500"),
+    ],
+)
+async def test_that_a_broken_answer_is_one(
+    slack: FakeSlack, app: App, fault: Fault, posted: list[str]
+) -> None:
+    slack.fail_next("chat.postMessage", fault)
+
+    with pytest.raises(aiohttp.ClientError):
+        await app.post("hi")
+
+    assert slack.replies("C1") == posted
+
+
+async def test_that_the_app_hears_its_own_messages_in_a_dm(slack: FakeSlack, app: App) -> None:
+    async with app.socket() as socket:
+        await app.post("hi", channel="D1")
+        event = (await receive(socket))["payload"]["event"]
+
+    assert (event["user"], event["bot_id"]) == (slack.bot_user, slack.bot_id)

@@ -1,0 +1,301 @@
+"""The fake Telegram keeps and refuses what Telegram keeps and refuses."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+import aiohttp
+import pytest
+import pytest_asyncio
+
+from tests.fakes.telegram_api import FakeTelegram, Fault, entities_of
+
+Json = dict[str, Any]
+ADA = 42
+
+
+@pytest_asyncio.fixture
+async def telegram() -> AsyncIterator[FakeTelegram]:
+    async with FakeTelegram() as fake:
+        yield fake
+
+
+class Bot:
+    """A client without opinions: posts forms, returns what came."""
+
+    def __init__(self, telegram: FakeTelegram) -> None:
+        self.telegram = telegram
+        self.token = telegram.token
+
+    async def call(self, method: str, **params: Any) -> Json:
+        url = f"{self.telegram.base_url}/bot{self.token}/{method}"
+        form = {
+            key: value if isinstance(value, str) else json.dumps(value)
+            for key, value in params.items()
+        }
+        async with aiohttp.ClientSession() as session, session.post(url, data=form) as response:
+            return {"status": response.status, **await response.json()}
+
+    async def result(self, method: str, **params: Any) -> Any:
+        answer = await self.call(method, **params)
+        assert answer["ok"], answer
+        return answer["result"]
+
+
+@pytest.fixture
+def bot(telegram: FakeTelegram) -> Bot:
+    return Bot(telegram)
+
+
+async def test_that_an_unconfirmed_update_comes_again(telegram: FakeTelegram, bot: Bot) -> None:
+    telegram.customer_writes(ADA, "hello")
+
+    first = await bot.result("getUpdates")
+    second = await bot.result("getUpdates")
+
+    assert first == second
+    assert first[0]["message"]["text"] == "hello"
+
+
+async def test_that_a_higher_offset_confirms_for_good(telegram: FakeTelegram, bot: Bot) -> None:
+    first = telegram.customer_writes(ADA, "one")
+    second = telegram.customer_writes(ADA, "two")
+
+    after = await bot.result("getUpdates", offset=first + 1)
+    again = await bot.result("getUpdates", offset=0)
+
+    assert [update["update_id"] for update in after] == [second]
+    assert again == after
+    assert telegram.unconfirmed == [second]
+
+
+async def test_that_at_most_a_hundred_updates_come_at_once(
+    telegram: FakeTelegram, bot: Bot
+) -> None:
+    for number in range(105):
+        telegram.customer_writes(ADA, str(number))
+
+    assert len(await bot.result("getUpdates", limit=500)) == 100
+    assert len(await bot.result("getUpdates", limit=3)) == 3
+
+
+async def test_that_a_long_poll_ends_when_a_message_comes(telegram: FakeTelegram, bot: Bot) -> None:
+    poll = asyncio.create_task(bot.result("getUpdates", timeout=60))
+    await telegram.until(lambda: telegram.called("getUpdates"))
+
+    telegram.customer_writes(ADA, "hello")
+
+    async with asyncio.timeout(5):
+        assert [update["message"]["text"] for update in await poll] == ["hello"]
+
+
+async def test_that_a_second_poll_ends_the_first(telegram: FakeTelegram, bot: Bot) -> None:
+    poll = asyncio.create_task(bot.call("getUpdates", timeout=60))
+    await telegram.until(lambda: telegram.called("getUpdates"))
+
+    await bot.result("getUpdates", timeout=0)
+
+    async with asyncio.timeout(5):
+        assert (await poll)["status"] == 409
+
+
+async def test_that_a_webhook_excludes_polling_until_it_is_deleted(bot: Bot) -> None:
+    await bot.result("setWebhook", url="https://shop.example/hook")
+    assert (await bot.call("getUpdates"))["status"] == 409
+
+    await bot.result("deleteWebhook")
+
+    assert await bot.result("getUpdates") == []
+
+
+async def test_that_dropping_pending_updates_loses_them(telegram: FakeTelegram, bot: Bot) -> None:
+    telegram.customer_writes(ADA, "hello")
+
+    await bot.result("deleteWebhook", drop_pending_updates=True)
+
+    assert telegram.unconfirmed == []
+
+
+async def test_that_updates_not_asked_for_do_not_come(telegram: FakeTelegram, bot: Bot) -> None:
+    await bot.result("getUpdates", allowed_updates=["message"])
+
+    telegram.deliver({"my_chat_member": {}})
+    wanted = telegram.customer_writes(ADA, "hello")
+
+    assert telegram.unconfirmed == [wanted]
+
+
+async def test_that_numbers_begin_anew_after_a_quiet_week(telegram: FakeTelegram, bot: Bot) -> None:
+    old = telegram.customer_writes(ADA, "before")
+    telegram.pass_a_quiet_week(17)
+
+    assert telegram.customer_writes(ADA, "after") == 17 < old
+
+
+@pytest.mark.parametrize(
+    ("token", "status"),
+    [
+        pytest.param("123456789:another", 401, id="wrong"),
+        pytest.param("nonsense", 404, id="malformed"),
+        pytest.param("123456789:", 404, id="cut-off"),
+    ],
+)
+async def test_that_a_wrong_token_is_refused(bot: Bot, token: str, status: int) -> None:
+    bot.token = token
+    assert (await bot.call("getMe"))["error_code"] == status
+
+
+@pytest.mark.parametrize(
+    ("params", "description"),
+    [
+        pytest.param({"chat_id": ADA, "text": ""}, "message text is empty", id="empty"),
+        pytest.param({"chat_id": ADA, "text": " \n "}, "message text is empty", id="blank"),
+        pytest.param({"chat_id": ADA, "text": "a" * 4097}, "message is too long", id="long"),
+        pytest.param({"chat_id": ADA, "text": "😀" * 2049}, "message is too long", id="utf-16"),
+        pytest.param({"chat_id": 7, "text": "hi"}, "chat not found", id="unknown-chat"),
+        pytest.param(
+            {"chat_id": ADA, "text": "hi", "message_thread_id": 9},
+            "message thread not found",
+            id="unknown-topic",
+        ),
+        pytest.param(
+            {"chat_id": ADA, "text": "hi", "reply_parameters": {"message_id": 99}},
+            "message to be replied not found",
+            id="unknown-reply",
+        ),
+    ],
+)
+async def test_that_a_message_telegram_refuses_is_refused(
+    telegram: FakeTelegram, bot: Bot, params: Json, description: str
+) -> None:
+    telegram.add_chat(ADA)
+
+    answer = await bot.call("sendMessage", **params)
+
+    assert answer["status"] == 400
+    assert answer["description"] == f"Bad Request: {description}"
+    assert telegram.replies(ADA) == []
+
+
+async def test_that_a_message_of_the_full_length_is_delivered(
+    telegram: FakeTelegram, bot: Bot
+) -> None:
+    telegram.add_chat(ADA)
+
+    await bot.result("sendMessage", chat_id=ADA, text="😀" * 2048)
+
+    assert (await telegram.next_reply(ADA))["text"] == "😀" * 2048
+
+
+async def test_that_who_blocked_the_bot_gets_nothing(telegram: FakeTelegram, bot: Bot) -> None:
+    telegram.customer_writes(ADA, "hello")
+    telegram.blocks_the_bot(ADA)
+
+    answer = await bot.call("sendMessage", chat_id=ADA, text="hi")
+
+    assert answer["status"] == 403
+    assert telegram.replies(ADA) == []
+
+
+async def test_that_a_flood_is_told_with_the_seconds(telegram: FakeTelegram, bot: Bot) -> None:
+    telegram.add_chat(ADA)
+    telegram.fail_next("sendMessage", Fault.flood(7), Fault.server_error())
+
+    flooded = await bot.call("sendMessage", chat_id=ADA, text="hi")
+    broken = await bot.call("sendMessage", chat_id=ADA, text="hi")
+    delivered = await bot.call("sendMessage", chat_id=ADA, text="hi")
+
+    assert (flooded["status"], flooded["parameters"]) == (429, {"retry_after": 7})
+    assert (broken["status"], delivered["status"]) == (500, 200)
+    assert telegram.replies(ADA) == ["hi"]
+
+
+@pytest.mark.parametrize(
+    ("fault", "delivered"),
+    [
+        pytest.param(Fault.dropped(), [], id="before"),
+        pytest.param(Fault.answer_lost(), ["hi"], id="after"),
+    ],
+)
+async def test_that_a_dropped_connection_is_one(
+    telegram: FakeTelegram, bot: Bot, fault: Fault, delivered: list[str]
+) -> None:
+    telegram.add_chat(ADA)
+    telegram.fail_next("sendMessage", fault)
+
+    with pytest.raises(aiohttp.ClientError):
+        await bot.call("sendMessage", chat_id=ADA, text="hi")
+
+    assert telegram.replies(ADA) == delivered
+
+
+async def test_that_an_edit_changes_what_the_customer_reads(
+    telegram: FakeTelegram, bot: Bot
+) -> None:
+    telegram.add_chat(ADA)
+    sent = await bot.result("sendMessage", chat_id=ADA, text="One moment")
+    edit = {"chat_id": ADA, "message_id": sent["message_id"], "text": "The answer"}
+
+    await bot.result("editMessageText", **edit)
+    again = await bot.call("editMessageText", **edit)
+
+    assert telegram.replies(ADA) == ["The answer"]
+    assert again["description"] == "Bad Request: message is not modified"
+
+
+async def test_that_a_customers_message_cannot_be_edited(telegram: FakeTelegram, bot: Bot) -> None:
+    telegram.customer_writes(ADA, "mine")
+    update = (await bot.result("getUpdates"))[0]
+    message_id = update["message"]["message_id"]
+
+    edited = await bot.call("editMessageText", chat_id=ADA, message_id=message_id, text="yours")
+    missing = await bot.call("editMessageText", chat_id=ADA, message_id=999, text="yours")
+
+    assert edited["description"] == "Bad Request: message can't be edited"
+    assert missing["description"] == "Bad Request: message to edit not found"
+
+
+async def test_that_a_button_is_answered_once(telegram: FakeTelegram, bot: Bot) -> None:
+    telegram.add_chat(ADA)
+    sent = await bot.result("sendMessage", chat_id=ADA, text="Helpful?")
+
+    query_id = telegram.presses_button(ADA, sent["message_id"], "yes")
+    update = (await bot.result("getUpdates"))[0]
+
+    assert update["callback_query"]["data"] == "yes"
+    assert await bot.result("answerCallbackQuery", callback_query_id=query_id) is True
+    assert (await bot.call("answerCallbackQuery", callback_query_id=query_id))["status"] == 400
+
+
+async def test_that_typing_needs_a_chat_and_a_known_action(
+    telegram: FakeTelegram, bot: Bot
+) -> None:
+    telegram.add_chat(ADA)
+
+    assert await bot.result("sendChatAction", chat_id=ADA, action="typing") is True
+    assert (await bot.call("sendChatAction", chat_id=7, action="typing"))["status"] == 400
+    assert (await bot.call("sendChatAction", chat_id=ADA, action="yawning"))["status"] == 400
+
+
+async def test_that_an_unknown_method_is_not_found(bot: Bot) -> None:
+    assert (await bot.call("sendEverything"))["status"] == 404
+
+
+def test_that_entities_are_counted_in_utf16_units() -> None:
+    assert entities_of("😀 @frontdesk_bot /help@frontdesk_bot") == [
+        {"type": "mention", "offset": 3, "length": 14},
+        {"type": "bot_command", "offset": 18, "length": 19},
+    ]
+
+
+async def test_that_waiting_for_a_reply_ends_with_the_reply(
+    telegram: FakeTelegram, bot: Bot
+) -> None:
+    telegram.add_chat(ADA)
+    reply = asyncio.create_task(telegram.next_reply(ADA))
+
+    await bot.result("sendMessage", chat_id=ADA, text="one")
+    await bot.result("sendMessage", chat_id=ADA, text="two")
+
+    assert [(await reply)["text"], (await telegram.next_reply(ADA))["text"]] == ["one", "two"]
