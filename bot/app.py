@@ -6,6 +6,7 @@ settings -> store, model, knowledge, policy -> conversations -> delivery <-> cha
 import asyncio
 import contextlib
 import logging
+import os
 import random
 import signal
 import socket
@@ -62,9 +63,12 @@ class ModelServer:
         else:
             self.engine = embedded_engine(settings)
             name = self.engine.model
+        is_small = name == DEFAULT_MODEL
         self.languages: Sequence[Language] = settings.frontdesk_model_languages or (
-            ("en",) if name == DEFAULT_MODEL else LANGUAGES
+            ("en",) if is_small else LANGUAGES
         )
+        # A small model rambles where a large one reasons first.
+        self.draft_tokens = settings.frontdesk_draft_tokens or (80 if is_small else 1024)
         self.chat_model = ChatModel(
             url=settings.frontdesk_model_url or embedded_url(self.engine),
             name=name,
@@ -148,6 +152,7 @@ class Frontdesk:
                 self.model.chat_model,
                 prompts,
                 drafts=settings.frontdesk_drafts,
+                longest_tokens=self.model.draft_tokens,
                 deadline_seconds=settings.frontdesk_draft_seconds,
                 languages=self.model.languages,
             ),
@@ -264,7 +269,7 @@ def listening_socket(settings: Settings) -> socket.socket:
     except OSError as err:
         raise SettingsError(
             f"Port {settings.frontdesk_port} on {settings.frontdesk_host} can't be used "
-            f"({err.strerror}); stop the program that listens there, or set FRONTDESK_PORT."
+            f"({os.strerror(err.errno or 0)}); stop the program that listens there, or set FRONTDESK_PORT."
         ) from err
 
 

@@ -11,7 +11,9 @@ A small model invents freely, so each of these must hold or the draft is never s
 The rules are lexical: they catch inventions, not every true sentence about something else.
 """
 
+import itertools
 import re
+import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -23,29 +25,58 @@ NO_ANSWER = "NO ANSWER"
 LEAST_SUPPORT = 0.75
 
 _SENTENCE_END = re.compile(r"(?<=[。！？；])|(?<=[.!?])\s+|\n+")
-_REFERENCE = re.compile(r"https?://[^\s)>\]]+|[\w.+-]+@[\w-]+(?:\.[\w-]+)+|\+?\d[\d ()-]{7,}\d")
+# A number has no unit beyond its clause.
+_CLAUSE_END = re.compile(r"[;:!?()，。；：！？、（）\n]|[.,](?!\d)")
+# Links with or without their scheme, mail addresses, phone numbers; ASCII, since Chinese is written
+# without spaces around them.
+_REFERENCE = re.compile(
+    r"https?://[\w.~:/?#@!$&*+,;=%-]*"
+    r"|[\w.+-]+@[\w-]+(?:\.[\w-]+)+"
+    r"|(?:[A-Za-z0-9-]+\.)+[a-z]{2,}(?:/[\w.~:/?#@!$&*+,;=%-]*)?"
+    r"|\+?\d[\d ()-]{7,}\d",
+    re.ASCII,
+)
+# 不同 (other), 特别 (special), 未来 (future) and their like say nothing about "not".
 _NEGATION = re.compile(
-    r"\b(not|no|never|cannot|without|neither|nor|none|nothing|unable|except|excluded|excluding)\b"
-    r"|n['’]t\b|不|没|無|无|未|勿|别|除外",
+    r"\b(not|no|non|never|cannot|without|neither|nor|none|nothing|unable|except|excluded|excluding)"
+    r"\b|n['’]t\b|不(?!同(?!意)|过(?!期)|但|仅|只|管|论|错)|没|無|无(?!论|线)|未(?!来)|勿"
+    r"|(?<![特分区类性级个差辨识])别(?!人|的)|除外",
     re.IGNORECASE,
 )
+_THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
 _DECIMAL = re.compile(r"(?<=\d)[.,](?=\d)")
+_SYMBOLS = {"€": " eur ", "$": " usd ", "£": " gbp ", "¥": " cny ", "%": " percent "}
 _CURRENCY_BEFORE = re.compile(
-    r"(eur|\$|usd|£|gbp|¥|cny|rmb)\s*(\d+(?:[.,]\d+)?)(?!\s*(?:eur|usd|gbp))", re.IGNORECASE
+    r"(?<![a-z])(?<!\d )(eur|usd|gbp|cny|rmb)\s*+(\d++(?:[.,]\d++)?+)"
+    r"(?!\s*(?:eur|usd|gbp|cny|rmb))",
+    re.IGNORECASE,
 )
+_UNITS = {
+    **{"euro": "eur", "欧元": "eur", "dollar": "usd", "美元": "usd", "英镑": "gbp"},
+    **{"元": "cny", "人民币": "cny", "rmb": "cny", "yuan": "cny"},
+}
 _NUMBER_WORDS = {
     word: str(value)
     for value, word in enumerate(
         "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen "
         "fifteen sixteen seventeen eighteen nineteen twenty".split()
     )
-} | {"thirty": "30", "forty": "40", "fifty": "50", "sixty": "60", "ninety": "90", "hundred": "100"}
-_CHINESE_DIGITS = "零一二三四五六七八九"
-# Only before a measure word: 一 and 十 also stand in ordinary words.
-_CHINESE_NUMBER = re.compile(
-    r"(?:[一二三四五六七八九]?十[一二三四五六七八九]?|[一二三四五六七八九])"
-    r"(?=个?(?:天|工作日|小时|分钟|周|星期|月|年|欧元|元|次|件|张|折))"
+} | {
+    **{"dozen": "12", "thirty": "30", "forty": "40", "fifty": "50", "sixty": "60"},
+    **{"seventy": "70", "eighty": "80", "ninety": "90", "hundred": "100", "thousand": "1000"},
+}
+_CHINESE_DIGITS = {digit: value for value, digit in enumerate("零一二三四五六七八九")}
+_CHINESE_DIGITS |= {"〇": 0, "两": 2}
+_CHINESE_TENS = {"十": 10, "百": 100, "千": 1000}
+_NUMERAL = "[零〇一二两三四五六七八九十百千万]+"
+_MEASURE = (
+    "工作日|自然日|小时|分钟|星期|欧元|美元|英镑|人民币|积分|公斤|厘米|天|日|周|月|年|元|次|件|张|折"
+    "|倍|双|秒|克|米|人"
 )
+# Only before a measure word: 一 and 十 also stand in ordinary words.
+_CHINESE_NUMBER = re.compile(rf"{_NUMERAL}(?=\s*个?\s*(?:{_MEASURE}))")
+_CHINESE_PERCENT = re.compile(rf"百分之({_NUMERAL}|\d+(?:\.\d+)?)")
+_MEASURED = re.compile(rf"(?<=\d)\s*个?\s*({_MEASURE})|(?<=\d)\s*个")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,7 +140,7 @@ def _check_sentences(draft: str, passages: Sequence[Passage], question: str) -> 
 def _windows(passage: Passage) -> Iterator[str]:
     """Yield each sentence and each pair of neighbours, under their heading."""
     found = sentences(passage.text)
-    for first, second in zip(found, [*found[1:], ""], strict=True):
+    for first, second in itertools.zip_longest(found, found[1:], fillvalue=""):
         yield first
         if second:
             yield f"{first} {second}"
@@ -121,7 +152,8 @@ def _share(own: set[str], source: set[str]) -> float:
 
 
 def _stems(text: str) -> set[str]:
-    return {stem(word) for word in words(text) if word not in FUNCTION_WORDS}
+    found = words(_with_plain_numbers(text))
+    return {_NUMBER_WORDS.get(word) or stem(word) for word in found if word not in FUNCTION_WORDS}
 
 
 def _whole(passage: Passage) -> str:
@@ -129,29 +161,39 @@ def _whole(passage: Passage) -> str:
 
 
 def _unknown_reference(draft: str, passages: Sequence[Passage]) -> str | None:
-    known = re.sub(r"[ ()-]", "", " ".join(map(_whole, passages)))
-    for match in _REFERENCE.finditer(draft):
-        if re.sub(r"[ ()-]", "", match[0].rstrip(".,;")) not in known:
-            return match[0]
-    return None
+    known = {name for passage in passages for name in _references(_whole(passage))}
+    return next((name for name in _references(draft) if name not in known), None)
+
+
+def _references(text: str) -> Iterator[str]:
+    for match in _REFERENCE.finditer(text):
+        name = match[0].rstrip(".,;:!?").removeprefix("https://").removeprefix("http://")
+        is_phone = re.fullmatch(r"[+\d ()-]+", name)
+        yield re.sub(r"[ ()-]", "", name) if is_phone else name.rstrip("/")
 
 
 def _quantities(text: str) -> Iterator[tuple[str, str]]:
-    """Yield each number with the word that follows it on its line, its unit."""
-    for line in text.splitlines():
-        yield from _quantities_in_line(line)
+    """Yield each number with the word that follows it, its unit."""
+    for clause in _CLAUSE_END.split(_with_plain_numbers(text)):
+        # A decimal point would end the word; "d" holds its place.
+        found = words(_DECIMAL.sub("d", clause))
+        for position, word in enumerate(found):
+            number = _as_number(word)
+            if number is not None:
+                unit = found[position + 1] if position + 1 < len(found) else ""
+                yield number, "" if _as_number(unit) else _UNITS.get(stem(unit), stem(unit))
 
 
-def _quantities_in_line(text: str) -> Iterator[tuple[str, str]]:
-    text = text.replace("€", " eur ").replace("%", " percent ")
+def _with_plain_numbers(text: str) -> str:
+    """Return the text with each number in digits, and its currency or measure word behind it."""
+    text = _THOUSANDS.sub("", text).replace("，", "， ")
+    text = unicodedata.normalize("NFKC", text)
+    for symbol, name in _SYMBOLS.items():
+        text = text.replace(symbol, name)
+    text = _CHINESE_PERCENT.sub(lambda match: f" {_chinese_number(match[1])} percent ", text)
     text = _CHINESE_NUMBER.sub(lambda match: f" {_chinese_number(match[0])} ", text)
-    # A decimal point would end the word; "d" holds its place. A currency comes after its number.
-    found = words(_DECIMAL.sub("d", _CURRENCY_BEFORE.sub(r"\2 \1", text)))
-    for position, word in enumerate(found):
-        number = _as_number(word)
-        if number is not None:
-            unit = found[position + 1] if position + 1 < len(found) else ""
-            yield number, "" if _as_number(unit) else stem(unit)
+    text = _MEASURED.sub(lambda match: f" {match[1] or ''} ", text)
+    return _CURRENCY_BEFORE.sub(r"\2 \1", re.sub(r"[^\S\n]+", " ", text))
 
 
 def _as_number(word: str) -> str | None:
@@ -159,13 +201,21 @@ def _as_number(word: str) -> str | None:
         return _NUMBER_WORDS[word]
     if not any(c.isdigit() for c in word):
         return None
-    if re.fullmatch(r"\d+(d\d+)?", word):
-        return f"{float(word.replace('d', '.')):g}"
+    if match := re.fullmatch(r"0*(\d+?)(?:d(\d*?)0*)?", word):
+        return f"{match[1]}.{match[2]}" if match[2] else match[1]
     return word
 
 
-def _chinese_number(text: str) -> int:
-    """Return the value of a Chinese numeral below 100, e.g. 三十五."""
-    tens, ten, ones = text.rpartition("十")
-    value = _CHINESE_DIGITS.find(ones) if ones else 0
-    return value + (10 * (_CHINESE_DIGITS.find(tens) if tens else 1) if ten else 0)
+def _chinese_number(text: str) -> str:
+    """Return a Chinese numeral in digits, e.g. 35 for 三十五; digits stay as they are."""
+    if text[0].isascii():
+        return text
+    total = section = digit = 0
+    for char in text:
+        if char == "万":
+            total, section, digit = (total + section + digit or 1) * 10_000, 0, 0
+        elif ten := _CHINESE_TENS.get(char):
+            section, digit = section + (digit or 1) * ten, 0
+        else:
+            digit = digit * 10 + _CHINESE_DIGITS[char]
+    return str(total + section + digit)

@@ -6,20 +6,34 @@ order numbers and prices stay readable.
 """
 
 import re
+import unicodedata
 from collections.abc import Callable
 
 import phonenumbers
 from stdnum import iban, luhn
 from stdnum.cn import ric
 
-_EMAIL = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
-_IBAN = re.compile(r"(?<![A-Za-z0-9])[A-Z]{2}\d{2}(?: ?[A-Z0-9]{1,4}){3,8}(?![A-Za-z0-9])")
-_CHINESE_IDENTITY = re.compile(r"(?<!\d)\d{17}[\dXx](?![\dA-Za-z])")
-# Written in one run, or in the groups printed on the card: not any digits that happen to follow
-# each other, such as an order number and a date.
-_CARD = re.compile(
-    r"(?<![\dA-Za-z-])(?:\d{13,19}|\d{4}([ -])\d{4}\1\d{4}\1\d{1,7}|3\d{3}([ -])\d{6}\2\d{5})(?!\d)"
+from bot.knowledge.words import HAN
+
+# Chinese is written without spaces around an address, so its characters end one. The look-behind
+# keeps a long run without "@" from being read again from each of its letters.
+_EMAIL = re.compile(
+    rf"(?:(?<![\w.+-])|(?<={HAN.pattern}))(?:(?!{HAN.pattern})[\w.+-])+@"
+    rf"(?:(?!{HAN.pattern})[\w-])+(?:\.(?:(?!{HAN.pattern})[\w-])+)+"
 )
+_IBAN = re.compile(r"(?<![A-Za-z0-9])[A-Za-z]{2}\d{2}(?: ?[A-Za-z0-9]){11,30}")
+_CHINESE_IDENTITY = re.compile(r"(?<!\d)\d{17}[\dXxＸｘ](?![\dA-Za-z])")
+# Written in one run, or in the groups printed on the card: not any digits that happen to follow
+# each other, such as an order number and a date. Thirteen digits are an article's bar code.
+_CARD = re.compile(
+    r"(?<![\dA-Za-z-])(?:\d{14,19}|\d{4}([ -])\d{4}\1\d{4}\1\d{1,7}(?:\1\d{1,3})?"
+    r"|[3３]\d{3}([ -])\d{6}\2\d{5})(?!\d)"
+)
+# A code of letters in front makes it an order number: LF-2024-000123.
+_ORDER_CODE = re.compile(r"(?<![A-Za-z])(?!TEL)[A-Z]{1,4}-$")
+# The search for phone numbers takes the square of a text's length, so it sees a piece at a time;
+# pieces end with a letter where they can.
+_PIECE = re.compile(r".{1,2000}(?:[^\W\d]|\Z)|.{1,2000}", re.DOTALL)
 # Where a number without a country code is tried; a mobile number is written alike in all of China.
 _PHONE_REGIONS = ("CN", "GB", "US", "DE")
 
@@ -36,21 +50,38 @@ def mask(text: str) -> str:
 def _mask_valid(
     text: str, pattern: re.Pattern[str], is_valid: Callable[[str], bool], label: str
 ) -> str:
-    return pattern.sub(lambda match: label if is_valid(match[0]) else match[0], text)
+    def masked(match: re.Match[str]) -> str:
+        # What follows may look like its last group, so the longest valid beginning is masked.
+        for end in _group_ends(match[0]):
+            if is_valid(unicodedata.normalize("NFKC", match[0][:end])):
+                return label + match[0][end:]
+        return match[0]
+
+    return pattern.sub(masked, text)
+
+
+def _group_ends(text: str) -> list[int]:
+    ends = [position for position, char in enumerate(text) if char in " -"]
+    return [len(text), *reversed(ends)]
 
 
 def _is_card(number: str) -> bool:
     digits = re.sub(r"\D", "", number)
-    return digits[0] in "23456" and bool(luhn.is_valid(digits))
+    return digits[0] in "23456" and len(digits) >= 14 and bool(luhn.is_valid(digits))
 
 
 def _mask_phones(text: str) -> str:
+    return "".join(map(_mask_phones_of, _PIECE.findall(text)))
+
+
+def _mask_phones_of(text: str) -> str:
     for region in _PHONE_REGIONS:
         matcher = phonenumbers.PhoneNumberMatcher(
             text, region, leniency=phonenumbers.Leniency.VALID, max_tries=64
         )
         for match in reversed([match for match in matcher if _is_written_out(match)]):
-            text = f"{text[: match.start]}[phone]{text[match.end :]}"
+            if not _ORDER_CODE.search(text, max(0, match.start - 8), match.start):
+                text = f"{text[: match.start]}[phone]{text[match.end :]}"
     return text
 
 

@@ -62,6 +62,9 @@ class Settings(BaseSettings):
     frontdesk_draft_seconds: float = Field(
         8.0, gt=0, le=60, description="longest wait for drafts before the articles answer alone"
     )
+    frontdesk_draft_tokens: int | None = Field(
+        None, ge=16, le=8192, description="longest draft, with a model's reasoning before it"
+    )
     frontdesk_model_languages: tuple[Language, ...] | None = Field(
         None, description='languages that the model can write, e.g. ["en", "zh"]'
     )
@@ -127,4 +130,4 @@ def _explain(err: ValidationError) -> str:
 
 def _suggestion(name: str, known: set[str]) -> str:
     close = difflib.get_close_matches(name, known, n=1)
-    return f"; did you mean {close[0]}" if close else "; docs/settings.md lists them all"
+    return f"; the nearest name is {close[0]}" if close else "; docs/settings.md lists them all"

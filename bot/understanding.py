@@ -14,7 +14,10 @@ Kind = Literal["question", "greeting", "thanks", "farewell", "person", "no_words
 
 # Invisible characters that hide text from people (tags, bidirectional controls, zero width); the
 # joiners U+200C and U+200D stay, since emoji and several scripts are written with them.
-_INVISIBLE = re.compile("[\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff\U000e0000-\U000e007f]")
+_INVISIBLE = re.compile(
+    "[\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff\U000e0000-\U000e007f]"
+)
+_LINK = re.compile(r"https?://[!-~]+")
 _ANSI_ESCAPE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?)")
 
 # The whole message must be one of these; "hello, where is my parcel" is a question.
@@ -58,6 +61,7 @@ class Understood:
 def clean(text: str) -> str:
     """Return the text without control, invisible and broken characters; line breaks stay."""
     text = text.encode("utf-8", "ignore").decode("utf-8")
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
     text = _INVISIBLE.sub("", _ANSI_ESCAPE.sub("", text))
     kept = (c for c in text if c in "\n\t" or unicodedata.category(c) not in ("Cc", "Cs", "Cn"))
     return "".join(kept).strip()
@@ -72,8 +76,10 @@ def language_of(text: str, previous: Language | None = None) -> Language:
     """Return the language of a text; one without letters keeps the conversation's.
 
     A Chinese sentence says in one character what English says in four or five, so a mixed text
-    is Chinese when it has at least one Chinese character for every five Latin letters.
+    is Chinese when it has at least one Chinese character for every five Latin letters. Links don't
+    count: their letters are in no language.
     """
+    text = _LINK.sub("", text)
     chinese = len(HAN.findall(text))
     latin = sum(c.isalpha() for c in text) - chinese
     if chinese == latin == 0:

@@ -23,7 +23,6 @@ from prompts import Prompt, Prompts
 
 logger = logging.getLogger(__name__)
 
-LONGEST_DRAFT = 160  # tokens
 TEMPERATURE = 0.3
 
 
@@ -39,12 +38,14 @@ class DraftWriter:
         prompts: Prompts,
         *,
         drafts: int,
+        longest_tokens: int,
         deadline_seconds: float,
         languages: Sequence[Language],
     ) -> None:
         self._model = model
         self._prompts = prompts
         self._drafts = drafts
+        self._longest_tokens = longest_tokens
         self._deadline_seconds = deadline_seconds
         self._languages = frozenset(languages)
 
@@ -86,7 +87,7 @@ class DraftWriter:
                     request,
                     n=self._drafts,
                     temperature=TEMPERATURE if self._drafts > 1 else 0.0,
-                    max_tokens=LONGEST_DRAFT,
+                    max_tokens=self._longest_tokens,
                 )
         except TimeoutError:
             return nothing, f"no drafts within {self._deadline_seconds:g} s"
@@ -117,7 +118,7 @@ class DraftWriter:
         )
         system = SystemMessage(prompt.render(passages=passages))
         question = HumanMessage(message.text)
-        budget = self._model.context_tokens - LONGEST_DRAFT
+        budget = self._model.context_tokens - self._longest_tokens
         fixed = _count_tokens([system, question])
         past: list[BaseMessage] = trim_messages(
             [_as_message(turn) for turn in history],
@@ -133,7 +134,11 @@ class DraftWriter:
             model=self._model.name,
             prompt=f"{prompt.task}/{prompt.language}",
             prompt_version=prompt.version,
-            sampling={"n": self._drafts, "temperature": TEMPERATURE, "max_tokens": LONGEST_DRAFT},
+            sampling={
+                "n": self._drafts,
+                "temperature": TEMPERATURE,
+                "max_tokens": self._longest_tokens,
+            },
             texts=sampled.texts,
             log_probabilities=sampled.log_probabilities,
             input_tokens=sampled.input_tokens,

@@ -1,6 +1,7 @@
 """Help articles as the company keeps them: a folder of Markdown files with YAML front matter."""
 
 import hashlib
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -88,6 +89,8 @@ def read_articles(folder: Path) -> tuple[list[Article], list[Broken]]:
 
 
 def _read(path: Path, folder: Path) -> Article | None:
+    if any("\ud800" <= char <= "\udfff" for char in str(path)):
+        raise ArticlesError("its name is not UTF-8 text")
     head, body = _parse(path)
     if head.audience == "internal":
         return None
@@ -128,16 +131,19 @@ def _parse(path: Path) -> tuple[_Head, str]:
         raise ArticlesError(f"it can't be read ({err.strerror})") from err
     except UnicodeDecodeError as err:
         raise ArticlesError("it is not UTF-8 text") from err
-    except yaml.YAMLError as err:
-        raise ArticlesError("its front matter is not valid YAML") from err
     except ValidationError as err:
         problem = err.errors()[0]
         where = ".".join(str(part) for part in problem["loc"])
         raise ArticlesError(f"its front matter has a wrong {where}: {problem['msg']}") from err
+    # The YAML reader lets some out of its own functions: an impossible date, brackets without end.
+    except (yaml.YAMLError, ValueError, RecursionError) as err:
+        raise ArticlesError("its front matter is not valid YAML") from err
 
 
 def _split(body: str) -> Iterator[tuple[str, str]]:
     """Yield (heading, text) for each section; a long section becomes several passages."""
+    # The splitter drops every space but the plain one, and so joins the words around it.
+    body = re.sub(r"[^\S\n]", " ", body)
     sections = MarkdownHeaderTextSplitter([("#", "h1"), ("##", "h2"), ("###", "h3")])
     pieces = RecursiveCharacterTextSplitter(
         chunk_size=LONGEST_PASSAGE,

@@ -9,7 +9,7 @@ import snowballstemmer
 
 _HAN = r"㐀-䶿一-鿿豈-﫿"
 HAN = re.compile(f"[{_HAN}]")
-_RUN = re.compile(rf"[{_HAN}]+|[^\W_]+", re.UNICODE)
+_RUN = re.compile(rf"[{_HAN}]+|(?:(?![{_HAN}])[^\W_])+", re.UNICODE)
 
 # Words that carry no topic. Kept short on purpose: published lists also drop "order", "return" or
 # "free", which are what customers ask about.

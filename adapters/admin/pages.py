@@ -1,0 +1,215 @@
+"""The admin pages: log in, search the conversations, read one with the reasons of each reply."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlencode, urlsplit
+
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.routing import BaseRoute, Mount, Route
+
+from adapters.admin import guard
+from adapters.web.language import page_language, remember_language
+from adapters.web.page import OwnFiles, templates
+from bot.log import review
+from bot.log.accounts import Accounts, Clock
+from bot.log.store import Store
+from bot.messages import LANGUAGES, Language
+from prompts import Prompts
+
+HERE = Path(__file__).parent
+LABELS = "admin"
+LONGEST_SEARCH = 200
+_FIELDS = ("q", "channel", "language", "handed_off")
+
+
+class Admin:
+    """The pages below `/admin`."""
+
+    def __init__(self, store: Store, accounts: Accounts, prompts: Prompts, clock: Clock) -> None:
+        self._store = store
+        self._accounts = accounts
+        self._prompts = prompts
+        self._clock = clock
+        self._templates = templates(HERE / "templates")
+        self._templates.filters |= {
+            "moment": moment,
+            "is_web_address": is_web_address,
+            "percent": percent,
+        }
+
+    def routes(self) -> Sequence[BaseRoute]:
+        """Return the routes, all behind the guard."""
+        pages = [
+            Route("/", self.conversations),
+            Route("/login", self.login),
+            Route("/login", self.log_in, methods=["POST"]),
+            Route("/logout", self.log_out, methods=["POST"]),
+            Route("/conversations/{id}", self.transcript),
+            Mount("/static", OwnFiles(directory=HERE / "static")),
+            Route("/{path:path}", self.missing),
+        ]
+        protection = [Middleware(guard.Guard, accounts=self._accounts)]
+        return [Mount(guard.PREFIX, routes=pages, middleware=protection)]
+
+    async def login(self, request: Request) -> Response:
+        """Show the login form."""
+        return self._login_form(request, request.query_params.get("next", ""))
+
+    async def log_in(self, request: Request) -> Response:
+        """Check the password and begin a session."""
+        form = await _form(request)
+        address = request.client.host if request.client else ""
+        login = await self._accounts.log_in(form.get("password", ""), address)
+        if login.token is None:
+            status = 429 if login.outcome == "too_many_attempts" else 403
+            return self._login_form(request, form.get("next", ""), login.outcome, status)
+        # A new session never goes on from an old one, whoever planted that.
+        if old := guard.session_token(request):
+            await self._accounts.log_out(old)
+        response = RedirectResponse(guard.safe_next(form.get("next", "")), status_code=303)
+        guard.set_session(request, response, login.token)
+        return response
+
+    async def log_out(self, request: Request) -> Response:
+        """End the session."""
+        await self._accounts.log_out(guard.session_token(request))
+        response = RedirectResponse(guard.LOGIN, status_code=303)
+        guard.clear_session(request, response)
+        return response
+
+    async def conversations(self, request: Request) -> Response:
+        """Show the list, with search and filters."""
+        filters, after = _filters(request), _page_key(request)
+        if filters != review.Filters():
+            account = guard.current_session(request).account
+            await self._accounts.record(account, "search", _query(request))
+        page = await self._store.read(lambda db: review.conversations(db, filters, after=after))
+        return self._page(
+            request,
+            "conversations.html",
+            page=page,
+            filters=filters,
+            channels=await self._store.read(review.channels),
+            is_filtered=filters != review.Filters(),
+            first_page=f"?{_query(request)}" if after else None,
+            next_page=_next_page(request, page.next_key),
+        )
+
+    async def transcript(self, request: Request) -> Response:
+        """Show one conversation with what was logged about each reply."""
+        conversation = request.path_params["id"]
+        before = _number(request.query_params.get("before", ""))
+        transcript = await self._store.read(
+            lambda db: review.transcript(db, conversation, before=before)
+        )
+        if transcript is None:
+            return await self.missing(request)
+        account = guard.current_session(request).account
+        await self._accounts.record(account, "view_transcript", conversation)
+        return self._page(
+            request,
+            "transcript.html",
+            conversation=transcript.conversation,
+            turns=transcript.turns,
+            earlier_than=transcript.earlier_than,
+            is_latest=before is None,
+        )
+
+    async def missing(self, request: Request) -> Response:
+        """Say that there is no such page."""
+        return self._page(request, "missing.html", status=404)
+
+    def _login_form(
+        self, request: Request, next_path: str, outcome: str = "", status: int = 200
+    ) -> Response:
+        destination = guard.safe_next(next_path)
+        return self._page(
+            request, "login.html", status=status, next_path=destination, outcome=outcome
+        )
+
+    def _page(self, request: Request, name: str, status: int = 200, **values: Any) -> Response:
+        language = page_language(request)
+        html = self._templates.get_template(name).render(
+            language=language,
+            labels=self._prompts.labels(LABELS, language),
+            is_logged_in=hasattr(request.state, "session"),
+            switch=_switch(request, "en" if language == "zh" else "zh"),
+            now=self._clock(),
+            **values,
+        )
+        response = HTMLResponse(html, status_code=status)
+        remember_language(request, response)
+        return response
+
+
+def moment(text: str, now: datetime) -> str:
+    """Return a stored time as people read it, in UTC, without the date when that is today's."""
+    try:
+        time = datetime.fromisoformat(text).astimezone(UTC)
+    except ValueError:
+        return text
+    return time.strftime("%H:%M" if time.date() == now.date() else "%Y-%m-%d %H:%M")
+
+
+def percent(probability: float) -> str:
+    """Return a probability as a percentage."""
+    return f"{probability:.0%}" if probability in (0, 1) else f"{probability:.1%}"
+
+
+def is_web_address(url: str) -> bool:
+    """Say whether a link may be followed: http and https, never a script."""
+    try:
+        return urlsplit(url).scheme in ("http", "https")
+    except ValueError:
+        return False
+
+
+async def _form(request: Request) -> Mapping[str, str]:
+    """Return the fields of a small form; anything else counts as an empty one."""
+    try:
+        fields = parse_qs((await request.body()).decode(), max_num_fields=10)
+    except ValueError:
+        return {}
+    return {name: values[0] for name, values in fields.items()}
+
+
+def _filters(request: Request) -> review.Filters:
+    """Return the filters of the address; values that don't exist count as not given."""
+    params = request.query_params
+    language = next((code for code in LANGUAGES if code == params.get("language")), None)
+    return review.Filters(
+        text=params.get("q", "")[:LONGEST_SEARCH].strip(),
+        channel=params.get("channel") or None,
+        language=language,
+        handed_off={"yes": True, "no": False}.get(params.get("handed_off", "")),
+    )
+
+
+def _query(request: Request, **more: str) -> str:
+    given = {name: request.query_params.get(name, "") for name in _FIELDS} | more
+    return urlencode({name: value[:LONGEST_SEARCH] for name, value in given.items() if value})
+
+
+def _page_key(request: Request) -> review.PageKey | None:
+    at, _, conversation = request.query_params.get("after", "").partition("~")
+    return review.PageKey(last_turn_at=at, id=conversation) if conversation else None
+
+
+def _next_page(request: Request, key: review.PageKey | None) -> str | None:
+    return f"?{_query(request, after=f'{key.last_turn_at}~{key.id}')}" if key else None
+
+
+def _number(text: str) -> int | None:
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else None
+
+
+def _switch(request: Request, language: Language) -> str:
+    """Return the address of this same page in the other language."""
+    if request.method == "POST":
+        return f"?lang={language}"
+    kept = [pair for pair in request.query_params.multi_items() if pair[0] != "lang"]
+    return f"?{urlencode([*kept, ('lang', language)])}"

@@ -1,0 +1,76 @@
+"""The admin pages behind the web application's middleware, in process, with a clock that stands."""
+
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from prometheus_client import CollectorRegistry
+from starlette.applications import Starlette
+
+from adapters.admin import Admin
+from adapters.web.app import create_app
+from adapters.web.channel import WebChannel
+from bot.log.accounts import Accounts
+from bot.log.store import Store
+from prompts import Prompts
+from tests.adapters.web.dialogues import Clock, ScriptedInbox
+
+PASSWORD = "correct horse battery staple"
+BASE = "http://testserver"
+
+Connect = Callable[..., httpx.AsyncClient]
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    with Store(tmp_path / "frontdesk.db") as opened:
+        yield opened
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture(scope="session")
+def prompts() -> Prompts:
+    return Prompts.load()
+
+
+@pytest.fixture
+async def app(store: Store, clock: Clock, prompts: Prompts) -> Starlette:
+    accounts = Accounts(store, clock)
+    await accounts.prepare(PASSWORD)
+
+    async def ready() -> dict[str, str | None]:
+        return {}
+
+    web = WebChannel(ScriptedInbox(store), store)
+    admin = Admin(store, accounts, prompts, clock)
+    return create_app(web, admin, ready, dict, CollectorRegistry(), prompts)
+
+
+@pytest.fixture
+def connect(app: Starlette) -> Connect:
+    def connect(address: str = "192.0.2.1", base_url: str = BASE) -> httpx.AsyncClient:
+        transport = httpx.ASGITransport(app, client=(address, 50_000))
+        return httpx.AsyncClient(
+            transport=transport, base_url=base_url, headers={"Origin": base_url}
+        )
+
+    return connect
+
+
+@pytest.fixture
+async def stranger(connect: Connect) -> AsyncIterator[httpx.AsyncClient]:
+    async with connect() as client:
+        yield client
+
+
+@pytest.fixture
+async def admin(connect: Connect) -> AsyncIterator[httpx.AsyncClient]:
+    async with connect() as client:
+        response = await client.post("/admin/login", data={"password": PASSWORD})
+        assert response.status_code == 303
+        yield client

@@ -1,0 +1,246 @@
+"""A small shop to answer for: a few articles, an encoder without weights, a channel, a desk."""
+
+import asyncio
+import hashlib
+import random
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from itertools import count
+from pathlib import Path
+
+import numpy as np
+from prometheus_client import CollectorRegistry
+
+from bot.candidates.drafts import DraftWriter
+from bot.conversation import ConversationManager
+from bot.delivery import Delivery
+from bot.knowledge.encoder import Vectors
+from bot.knowledge.search import Hit, Knowledge
+from bot.knowledge.words import words
+from bot.log.store import Store
+from bot.messages import Incoming, Language, Outgoing, Passage, PassageId, Stage
+from bot.metrics import Metrics
+from bot.model import ChatModel
+from bot.ranking.policy import FixedOrder
+from prompts import Prompts
+
+DEADLINE_SECONDS = 20.0
+NOW = datetime(2026, 3, 1, 9, 30, tzinfo=UTC)
+
+RETURNS_EN = "You can return an item within 30 days of delivery. Sale items cannot be returned."
+RETURNS_ZH = "商品送达后30天内可以退货。特价商品不能退货。"
+ARTICLES = {
+    "en/returns": ("Return an item", RETURNS_EN),
+    "en/delivery": ("Delivery costs", "Standard delivery costs 4.90 EUR and takes 3 working days."),
+    "en/password": ("Reset your password", "Choose 'Forgotten password' on the login page."),
+    "zh/returns": ("退货", RETURNS_ZH),
+    "zh/delivery": ("运费", "标准配送运费为4.90欧元，需要3个工作日。"),
+    "zh/password": ("重置密码", "在登录页面点击“忘记密码”。"),
+}
+QUESTION: dict[Language, str] = {
+    "en": "Can I return an item after delivery?",
+    "zh": "商品送达后可以退货吗？",
+}
+UNANSWERABLE: dict[Language, str] = {
+    "en": "Does your zeppelin sail to Patagonia?",
+    "zh": "热气球旅行团多少人？",
+}
+NO_MODEL = "http://127.0.0.1:9/v1"
+
+
+def write_articles(folder: Path) -> Path:
+    """Write the shop's articles below `folder` and return it."""
+    for name, (title, text) in ARTICLES.items():
+        path = folder / f"{name}.md"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        head = f"title: {title}\nlanguage: {name[:2]}\nurl: https://shop.example/{name}"
+        path.write_text(f"---\n{head}\n---\n\n{text}\n", encoding="utf-8")
+    return folder
+
+
+def passage(
+    text: str = RETURNS_EN, name: str = "returns", language: Language = "en", **changes: str
+) -> Passage:
+    """Return a passage of an article called `name`."""
+    fields = {"title": name.capitalize(), "heading": "", "url": f"https://shop.example/{name}"}
+    return Passage(
+        id=PassageId(f"{name}-passage"),
+        article=name,
+        text=text,
+        language=language,
+        **{**fields, **changes},
+    )
+
+
+def hit(of: Passage, score: float = 0.9) -> Hit:
+    """Return a hit found by its words alone."""
+    return Hit(passage=of, score=score, similarity=None, coverage=score)
+
+
+class WordEncoder:
+    """Texts as counts of their words, hashed into a short vector of length 1."""
+
+    name = "words/1"
+
+    def __init__(self) -> None:
+        self.encoded: list[str] = []
+
+    def passages(self, texts: Sequence[str]) -> Vectors:
+        self.encoded.extend(texts)
+        return np.stack([self._vector(text) for text in texts])
+
+    questions = passages
+
+    def _vector(self, text: str) -> Vectors:
+        vector = np.full(64, 1e-3, dtype=np.float32)
+        for word in words(text):
+            vector[hashlib.sha256(word.encode()).digest()[0] % 64] += 1
+        length: np.float32 = np.linalg.norm(vector)
+        return vector / length
+
+
+class ScriptedChannel:
+    """A channel that keeps what it is given and fails as it is told."""
+
+    def __init__(self, name: str = "test") -> None:
+        self.name = name
+        self.sent: list[Outgoing] = []
+        self.tries: list[Outgoing] = []
+        self.progress: list[tuple[str, Stage]] = []
+        self.errors: deque[BaseException] = deque()
+        self.free = asyncio.Event()
+        self.free.set()
+        self._changed = asyncio.Event()
+
+    async def run(self) -> None:
+        await asyncio.Event().wait()
+
+    async def send(self, outgoing: Outgoing) -> str:
+        self.tries.append(outgoing)
+        self._notify()
+        await self.free.wait()
+        if self.errors:
+            raise self.errors.popleft()
+        self.sent.append(outgoing)
+        self._notify()
+        return f"platform-{len(self.sent)}"
+
+    async def show_progress(self, address: str, stage: Stage) -> None:
+        self.progress.append((address, stage))
+
+    def trouble(self) -> str | None:
+        return None
+
+    async def until(self, is_true: Callable[[], object]) -> None:
+        async with asyncio.timeout(DEADLINE_SECONDS):
+            while not is_true():
+                await self._changed.wait()
+
+    async def replies(self, number: int) -> list[Outgoing]:
+        """Wait for so many delivered replies and return them."""
+        await self.until(lambda: len(self.sent) >= number)
+        return self.sent
+
+    def _notify(self) -> None:
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+
+@dataclass
+class Pauses:
+    """Stands for waiting: keeps how long, and goes on at once."""
+
+    seconds: list[float] = field(default_factory=list)
+
+    async def __call__(self, seconds: float) -> None:
+        self.seconds.append(seconds)
+
+
+_numbers = count(1)
+
+
+def incoming(
+    text: str = QUESTION["en"],
+    *,
+    key: str | None = None,
+    address: str = "ada",
+    channel: str = "test",
+    language: Language | None = None,
+) -> Incoming:
+    """Return a message as a channel hands it over; every call is a new event."""
+    return Incoming(
+        channel=channel,
+        event_keys=(key or f"event-{next(_numbers)}",),
+        address=address,
+        customer=f"customer-{address}",
+        text=text,
+        language=language,
+    )
+
+
+@dataclass
+class Desk:
+    """Everything between one channel and the database."""
+
+    store: Store
+    knowledge: Knowledge
+    conversations: ConversationManager
+    delivery: Delivery
+    channel: ScriptedChannel
+    pauses: Pauses
+    registry: CollectorRegistry
+
+    async def ask(self, text: str, address: str = "ada", key: str | None = None) -> Outgoing:
+        """Let a customer write and return the reply that reaches them."""
+        number = len(self.channel.sent)
+        assert await self.delivery.accept(incoming(text, address=address, key=key))
+        return (await self.channel.replies(number + 1))[number]
+
+    async def settled(self) -> None:
+        """Wait until every message is answered and its delivery noted."""
+        await self.delivery.finish(DEADLINE_SECONDS)
+
+    async def rows(self, sql: str) -> list[tuple[object, ...]]:
+        return await self.store.read(lambda db: db.execute(sql).fetchall())
+
+
+@asynccontextmanager
+async def open_desk(
+    folder: Path,
+    *,
+    model_url: str = NO_MODEL,
+    model: str = "small-model",
+    drafts: int = 2,
+    channel: ScriptedChannel | None = None,
+    pause: Callable[[float], Awaitable[None]] | None = None,
+) -> AsyncIterator[Desk]:
+    """Open the desk of the small shop in `folder`; without `model_url` no model answers."""
+    prompts = Prompts.load()
+    channel = channel or ScriptedChannel()
+    pauses, registry = Pauses(), CollectorRegistry()
+    with Store(folder / "frontdesk.db") as store:
+        knowledge = Knowledge(store, WordEncoder())
+        await knowledge.sync(write_articles(folder / "articles"), NOW)
+        conversations = ConversationManager(
+            knowledge=knowledge,
+            drafts=DraftWriter(
+                ChatModel(url=model_url, name=model, timeout_seconds=DEADLINE_SECONDS),
+                prompts,
+                drafts=0 if model_url == NO_MODEL else drafts,
+                deadline_seconds=DEADLINE_SECONDS,
+                languages=("en", "zh"),
+            ),
+            prompts=prompts,
+            policy=FixedOrder(),
+            rng=random.Random(7),
+        )
+        delivery = Delivery(store, conversations, Metrics(registry), pause=pause or pauses)
+        delivery.add(channel)
+        try:
+            yield Desk(store, knowledge, conversations, delivery, channel, pauses, registry)
+        finally:
+            await delivery.finish(DEADLINE_SECONDS)
+            knowledge.close()
