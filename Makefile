@@ -34,8 +34,9 @@ format: $(VENV)/.dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+# For example: make bench-serving ARGS="--url http://127.0.0.1:8000/v1 --model SmolLM2-135M-Instruct"
 bench-serving: setup
-	$(BIN)/python -m serving.benchmark $(ARGS)
+	$(BIN)/python -m serving.benchmark --chats 1 8 32 $(ARGS)
 
 lock:
 	sh requirements/lock.sh
@@ -46,10 +47,11 @@ clean:
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
-# torch by itself: its CPU build has no hash that holds on every index (see requirements/).
+# torch by itself and with what it needs: which build pip finds, and so its hash, depends on the
+# index. The CPU build is the smaller one; with the GPU build the CPU engine runs as well.
 $(VENV)/.torch: $(BIN)/python
 	@echo "Installing $(TORCH) ..."
-	$(INSTALL) $(TORCH)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(TORCH)
 	@touch $@
 
 $(VENV)/.engine-cpu: requirements/engine-cpu.lock pyproject.toml | $(VENV)/.torch

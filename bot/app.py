@@ -68,13 +68,14 @@ class ModelServer:
             ("en",) if is_small else LANGUAGES
         )
         # A small model rambles where a large one reasons first.
-        self.draft_tokens = settings.frontdesk_draft_tokens or (80 if is_small else 1024)
+        self.draft_tokens = settings.frontdesk_draft_tokens or (64 if is_small else 1024)
+        self.draft_seconds = settings.frontdesk_draft_seconds or (5.0 if is_small else 8.0)
         self.chat_model = ChatModel(
             url=settings.frontdesk_model_url or embedded_url(self.engine),
             name=name,
             key=settings.frontdesk_model_key,
             context_tokens=settings.frontdesk_model_context,
-            timeout_seconds=settings.frontdesk_draft_seconds,
+            timeout_seconds=self.draft_seconds,
             trouble=self.trouble,
         )
 
@@ -153,7 +154,7 @@ class Frontdesk:
                 prompts,
                 drafts=settings.frontdesk_drafts,
                 longest_tokens=self.model.draft_tokens,
-                deadline_seconds=settings.frontdesk_draft_seconds,
+                deadline_seconds=self.model.draft_seconds,
                 languages=self.model.languages,
             ),
             prompts=prompts,
@@ -269,7 +270,8 @@ def listening_socket(settings: Settings) -> socket.socket:
     except OSError as err:
         raise SettingsError(
             f"Port {settings.frontdesk_port} on {settings.frontdesk_host} can't be used "
-            f"({os.strerror(err.errno or 0)}); stop the program that listens there, or set FRONTDESK_PORT."
+            f"({os.strerror(err.errno or 0)}); stop the program that listens there, or set "
+            "FRONTDESK_PORT."
         ) from err
 
 
@@ -351,19 +353,24 @@ async def _serve(
         frontdesk.prompts,
     )
     server = _Server(
-        uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=2)
+        uvicorn.Config(
+            app, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=2
+        )
     )
     await frontdesk.delivery.resume()
     console.started(frontdesk.settings, channels, password)
     async with _in_background(
-        server.serve(sockets=[web_socket]),
         _encode(frontdesk, console),
         frontdesk.model.run(console),
         *(platform.run() for platform in platforms),
     ):
-        await _signalled()
+        pages = asyncio.create_task(server.serve(sockets=[web_socket]))
+        await asyncio.wait(
+            [pages, asyncio.create_task(_signalled())], return_when=asyncio.FIRST_COMPLETED
+        )
         console.stopping()
         server.should_exit = True
+        await pages
     await frontdesk.delivery.finish(FINISH_SECONDS)
 
 

@@ -5,8 +5,10 @@ A small model invents freely, so each of these must hold or the draft is never s
 - it is written in the customer's language, and is an answer at all;
 - every number stands in a passage, before the same unit ("30 days" is not "30 working days");
 - every link, mail address and phone number stands in a passage as it is;
-- every sentence takes its words from one passage sentence or two neighbouring ones, with the same
-  polarity: where the passage says "not", the draft does, and the other way round.
+- every sentence takes its words from one place in a passage, at most two neighbouring sentences,
+  where they stand close together and in the same order: words gathered from here and there say
+  something new;
+- with the same polarity: where the passage says "not", the draft does, and the other way round.
 
 The rules are lexical: they catch inventions, not every true sentence about something else.
 """
@@ -23,6 +25,10 @@ from bot.understanding import language_of
 
 NO_ANSWER = "NO ANSWER"
 LEAST_SUPPORT = 0.75
+_NOT = "xnotx"  # stands for any negation
+# The words of a sentence must stand within this many times their own number of words.
+LARGEST_SPREAD = 2
+SHORTEST_STRETCH = 6
 
 _SENTENCE_END = re.compile(r"(?<=[。！？；])|(?<=[.!?])\s+|\n+")
 # A number has no unit beyond its clause.
@@ -45,6 +51,7 @@ _NEGATION = re.compile(
 )
 _THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
 _DECIMAL = re.compile(r"(?<=\d)[.,](?=\d)")
+_TIME_COLON = re.compile(r"(?<=\d)[:：](?=\d\d)")
 _SYMBOLS = {"€": " eur ", "$": " usd ", "£": " gbp ", "¥": " cny ", "%": " percent "}
 _CURRENCY_BEFORE = re.compile(
     r"(?<![a-z])(?<!\d )(eur|usd|gbp|cny|rmb)\s*+(\d++(?:[.,]\d++)?+)"
@@ -119,41 +126,70 @@ def sentences(text: str) -> list[str]:
 
 
 def _check_sentences(draft: str, passages: Sequence[Passage], question: str) -> Grounding:
-    asked = _stems(question)
+    asked = set(_stems(question))
     windows = [window for passage in passages for window in _windows(passage)]
     weakest = 1.0
     for sentence in sentences(draft):
-        own = _stems(sentence) - asked
+        stems = _stems(sentence)
+        said = [word for word in stems if word != _NOT]
+        own = [word for word in said if word not in asked]
         # The shortest of equals, so that a neighbour's "not" is not taken for the sentence's own.
         support, _, window = max(
-            ((_share(own, _stems(window)), -len(window), window) for window in windows),
-            default=(0.0, 0, ""),
+            ((_support(said, own, window), -len(window), window) for window in windows),
+            default=(0.0, 0, []),
         )
         weakest = min(weakest, support)
         if support < LEAST_SUPPORT:
             return Grounding(refusal="unsupported", support=weakest)
-        if bool(_NEGATION.search(sentence)) != bool(_NEGATION.search(window)):
+        if (_NOT in stems) != (_NOT in window):
             return Grounding(refusal="negation", support=weakest)
     return Grounding(refusal=None, support=weakest)
 
 
-def _windows(passage: Passage) -> Iterator[str]:
-    """Yield each sentence and each pair of neighbours, under their heading."""
-    found = sentences(passage.text)
-    for first, second in itertools.zip_longest(found, found[1:], fillvalue=""):
-        yield first
-        if second:
-            yield f"{first} {second}"
+def _windows(passage: Passage) -> Iterator[list[str]]:
+    """Yield the stems of each sentence and of each pair of neighbours."""
+    found = [_stems(sentence) for sentence in sentences(passage.text)]
+    yield from found
+    for first, second in itertools.pairwise(found):
+        yield [*first, *second]
 
 
-def _share(own: set[str], source: set[str]) -> float:
-    # A sentence that only repeats the question says nothing that could be supported.
-    return len(own & source) / len(own) if own else 0.0
+def _support(said: Sequence[str], own: Sequence[str], window: Sequence[str]) -> float:
+    """Return how much of a sentence stands in `window` close together (0 to 1).
+
+    The lesser of two shares: of all its words in any order, and of its `own` in the same order,
+    which are those that the question does not have. A sentence that only repeats the question says
+    nothing that could be supported, whatever "yes" or "no" stands before it.
+    """
+    if not own:
+        return 0.0
+    length = max(SHORTEST_STRETCH, LARGEST_SPREAD * len(said))
+    stretches = [window[at : at + length] for at in range(max(len(window) - length, 0) + 1)]
+    return max(
+        min(
+            sum(word in stretch for word in said) / len(said),
+            _in_order(own, stretch) / len(own),
+        )
+        for stretch in stretches
+    )
 
 
-def _stems(text: str) -> set[str]:
-    found = words(_with_plain_numbers(text))
-    return {_NUMBER_WORDS.get(word) or stem(word) for word in found if word not in FUNCTION_WORDS}
+def _in_order(own: Sequence[str], stretch: Sequence[str]) -> int:
+    """Return how many words both have in the same order: their longest common subsequence."""
+    longest = [0] * (len(stretch) + 1)
+    for word in own:
+        before = 0
+        for position, other in enumerate(stretch, start=1):
+            above = longest[position]
+            longest[position] = before + 1 if word == other else max(above, longest[position - 1])
+            before = above
+    return longest[-1]
+
+
+def _stems(text: str) -> list[str]:
+    """Return the stems of the content words, with `_NOT` for each negation."""
+    found = words(_with_plain_numbers(_NEGATION.sub(f" {_NOT} ", text)))
+    return [_NUMBER_WORDS.get(word) or stem(word) for word in found if word not in FUNCTION_WORDS]
 
 
 def _whole(passage: Passage) -> str:
@@ -175,13 +211,15 @@ def _references(text: str) -> Iterator[str]:
 def _quantities(text: str) -> Iterator[tuple[str, str]]:
     """Yield each number with the word that follows it, its unit."""
     for clause in _CLAUSE_END.split(_with_plain_numbers(text)):
-        # A decimal point would end the word; "d" holds its place.
-        found = words(_DECIMAL.sub("d", clause))
+        # A decimal point or a colon would end the word; a letter holds its place.
+        found = words(_DECIMAL.sub("d", _TIME_COLON.sub("h", clause)))
         for position, word in enumerate(found):
             number = _as_number(word)
             if number is not None:
                 unit = found[position + 1] if position + 1 < len(found) else ""
-                yield number, "" if _as_number(unit) else _UNITS.get(stem(unit), stem(unit))
+                # "2 to 4 days": the 2 has no unit of its own; nor has a time of day.
+                is_bare = unit in FUNCTION_WORDS or _as_number(unit) or "h" in number
+                yield number, "" if is_bare else _UNITS.get(stem(unit), stem(unit))
 
 
 def _with_plain_numbers(text: str) -> str:

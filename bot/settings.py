@@ -7,8 +7,9 @@ error, since a mistyped setting is worse than a missing one.
 
 import difflib
 import os
+import re
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 from pydantic import AfterValidator, Field, SecretStr, ValidationError
 from pydantic_settings import (
@@ -26,8 +27,8 @@ EXAMPLE_ARTICLES = Path(__file__).parent.parent / "examples" / "shop" / "article
 
 
 def _http_url(value: str) -> str:
-    if not value.startswith(("http://", "https://")):
-        raise ValueError("must start with http:// or https://")
+    if not re.match(r"https?://[^/]", value):
+        raise ValueError("must start with http:// or https:// and name a host")
     return value.rstrip("/")
 
 
@@ -59,8 +60,8 @@ class Settings(BaseSettings):
     frontdesk_drafts: int = Field(
         3, ge=0, le=8, description="drafts asked of the model for each question; 0: none"
     )
-    frontdesk_draft_seconds: float = Field(
-        8.0, gt=0, le=60, description="longest wait for drafts before the articles answer alone"
+    frontdesk_draft_seconds: float | None = Field(
+        None, gt=0, le=60, description="longest wait for drafts before the articles answer alone"
     )
     frontdesk_draft_tokens: int | None = Field(
         None, ge=16, le=8192, description="longest draft, with a model's reasoning before it"
@@ -125,7 +126,13 @@ def _explain(err: ValidationError) -> str:
         return f"{name.lower()} in {FILE} is not a setting{_suggestion(name, known).lower()}."
     message = problem["msg"].removeprefix("Value error, ")
     message = message[0].lower() + message[1:]
-    return f"{name} is {problem['input']!r}: {message}. See docs/settings.md."
+    value = "not usable" if _is_secret(name) else repr(problem["input"])
+    return f"{name} is {value}: {message}. See docs/settings.md."
+
+
+def _is_secret(name: str) -> bool:
+    field = Settings.model_fields.get(name.lower())
+    return field is not None and SecretStr in get_args(field.annotation)
 
 
 def _suggestion(name: str, known: set[str]) -> str:

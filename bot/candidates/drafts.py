@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Sequence
 
 from langchain_core.messages import (
@@ -74,13 +75,8 @@ class DraftWriter:
         return candidates, self._generation(prompt, sampled, error)
 
     async def _sample(self, request: list[BaseMessage]) -> tuple[Sampled, str | None]:
-        nothing = Sampled(
-            texts=(),
-            log_probabilities=(),
-            input_tokens=None,
-            output_tokens=None,
-            latency_ms=self._deadline_seconds * 1000,
-        )
+        """Return what the model wrote, or nothing and why."""
+        started = time.perf_counter()
         try:
             async with asyncio.timeout(self._deadline_seconds):
                 sampled = await self._model.sample(
@@ -90,11 +86,13 @@ class DraftWriter:
                     max_tokens=self._longest_tokens,
                 )
         except TimeoutError:
-            return nothing, f"no drafts within {self._deadline_seconds:g} s"
+            error = f"no drafts within {self._deadline_seconds:g} s"
         except ModelError as err:
-            logger.warning("No drafts: %s", err)
-            return nothing, str(err)
-        return sampled, None
+            error = str(err)
+        else:
+            return sampled, None
+        logger.warning("No drafts: %s", error)
+        return _nothing((time.perf_counter() - started) * 1000), error
 
     def _candidate(
         self, text: str, log_probability: float, message: Understood, hits: Sequence[Hit]
@@ -146,6 +144,16 @@ class DraftWriter:
             latency_ms=sampled.latency_ms,
             error=error,
         )
+
+
+def _nothing(latency_ms: float) -> Sampled:
+    return Sampled(
+        texts=(),
+        log_probabilities=(),
+        input_tokens=None,
+        output_tokens=None,
+        latency_ms=latency_ms,
+    )
 
 
 def _as_message(turn: Turn) -> BaseMessage:

@@ -135,8 +135,7 @@ def _parse(path: Path) -> tuple[_Head, str]:
         problem = err.errors()[0]
         where = ".".join(str(part) for part in problem["loc"])
         raise ArticlesError(f"its front matter has a wrong {where}: {problem['msg']}") from err
-    # The YAML reader lets some out of its own functions: an impossible date, brackets without end.
-    except (yaml.YAMLError, ValueError, RecursionError) as err:
+    except (yaml.YAMLError, ValueError) as err:  # ValueError: an impossible date
         raise ArticlesError("its front matter is not valid YAML") from err
 
 

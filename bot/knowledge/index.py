@@ -71,7 +71,7 @@ def _insert(db: Database, article: Article, at: str) -> None:
         for position, question in enumerate(article.questions)
     )
     questions = fts_text("\n".join(article.questions))
-    for position, passage in enumerate(article.passages):
+    for position, passage in enumerate(dict.fromkeys(article.passages)):
         row: dict[str, Any] = {
             "id": passage.id,
             "article": article.id,

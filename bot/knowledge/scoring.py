@@ -20,7 +20,7 @@ PASSAGE_COVERAGE_WEIGHT = 0.05
 # the tuning questions; the encoder scores Chinese pairs higher than English ones. Without vectors
 # the score is the share of the question's words alone.
 ENOUGH: Mapping[Language, float] = {"en": 0.876, "zh": 0.908}
-ENOUGH_WITHOUT_VECTORS = 0.6
+ENOUGH_WITHOUT_VECTORS = 0.5
 # A second passage of the same article is shown too when it is this close to the first.
 NEAR = 0.015
 
