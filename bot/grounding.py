@@ -24,7 +24,9 @@ from bot.messages import Language, Passage
 from bot.understanding import language_of
 
 NO_ANSWER = "NO ANSWER"
-LEAST_SUPPORT = 0.75
+LEAST_SUPPORT = 0.8
+# Words of the question may be missing from the passage: "jacket" where it says "item".
+ALLOWANCE_FOR_THE_QUESTION = 0.05
 _NOT = "xnotx"  # stands for any negation
 # The words of a sentence must stand within this many times their own number of words.
 LARGEST_SPREAD = 2
@@ -45,7 +47,7 @@ _REFERENCE = re.compile(
 # 不同 (other), 特别 (special), 未来 (future) and their like say nothing about "not".
 _NEGATION = re.compile(
     r"\b(not|no|non|never|cannot|without|neither|nor|none|nothing|unable|except|excluded|excluding)"
-    r"\b|n['’]t\b|不(?!同(?!意)|过(?!期)|但|仅|只|管|论|错)|没|無|无(?!论|线)|未(?!来)|勿"
+    r"\b|\w+n['’]t\b|不(?!同(?!意)|过(?!期)|但|仅|只|管|论|错)|没|無|无(?!论|线)|未(?!来)|勿"
     r"|(?<![特分区类性级个差辨识])别(?!人|的)|除外",
     re.IGNORECASE,
 )
@@ -167,7 +169,7 @@ def _support(said: Sequence[str], own: Sequence[str], window: Sequence[str]) -> 
     stretches = [window[at : at + length] for at in range(max(len(window) - length, 0) + 1)]
     return max(
         min(
-            sum(word in stretch for word in said) / len(said),
+            sum(word in stretch for word in said) / len(said) + ALLOWANCE_FOR_THE_QUESTION,
             _in_order(own, stretch) / len(own),
         )
         for stretch in stretches
