@@ -14,6 +14,7 @@ from pydantic import SecretStr
 
 from bot.errors import ModelError, ModelUnavailable
 from bot.knowledge.words import HAN
+from bot.understanding import clean
 
 CONNECT_SECONDS = 2.0
 WATCH_SECONDS = 10.0
@@ -50,13 +51,17 @@ class ChatModel:
         self.name = name
         self.context_tokens = context_tokens
         self.trouble = trouble
+        timeout = openai.Timeout(timeout_seconds, connect=CONNECT_SECONDS)
+        # LangChain's own client is shared by the whole process, and never closed.
+        self._client = openai.DefaultAsyncHttpxClient(timeout=timeout)
         # Retries belong to whoever knows how long the customer has waited: not to the client.
         self._model = init_chat_model(
             name,
             model_provider="openai",
             base_url=url,
             api_key=key or SecretStr("none"),
-            timeout=httpx.Timeout(timeout_seconds, connect=CONNECT_SECONDS),
+            http_async_client=self._client,
+            timeout=timeout,
             max_retries=0,
             use_responses_api=False,
         )
@@ -80,11 +85,15 @@ class ChatModel:
                 max_tokens=max_tokens,
                 logprobs=True,
             )
+            return _sampled(result, (time.perf_counter() - started) * 1000)
         except (openai.APIConnectionError, openai.InternalServerError) as err:
             raise ModelUnavailable(f"the model server does not answer ({err})") from err
         except (openai.OpenAIError, ValueError, TypeError, KeyError, AttributeError) as err:
             raise ModelError(f"the model server refused the request ({err})") from err
-        return _sampled(result, (time.perf_counter() - started) * 1000)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._client.aclose()
 
 
 def estimated_tokens(text: str) -> int:
@@ -99,9 +108,11 @@ def estimated_tokens(text: str) -> int:
 
 def _sampled(result: LLMResult, latency_ms: float) -> Sampled:
     generations = [g for g in result.generations[0] if isinstance(g, ChatGeneration)]
+    if not generations:
+        raise ModelError("the model server answered with no text")
     usage = (result.llm_output or {}).get("token_usage") or {}
     return Sampled(
-        texts=tuple(generation.text.strip() for generation in generations),
+        texts=tuple(clean(generation.text) for generation in generations),
         log_probabilities=tuple(_mean_log_probability(generation) for generation in generations),
         input_tokens=usage.get("prompt_tokens"),
         output_tokens=usage.get("completion_tokens"),

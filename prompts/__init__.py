@@ -75,7 +75,9 @@ class Prompts:
             prompts[prompt.task, prompt.language] = prompt
         labels = {}
         for path in sorted(folder.glob("labels/*.yaml")):
-            name, language = path.stem.split(".")
+            name, _, language = path.stem.partition(".")
+            if language not in LANGUAGES:
+                raise PromptError(f"Labels {path.name} must be named like {name}.en.yaml.")
             labels[name, language] = _read_labels(path)
         _check_prompts(prompts)
         _check_labels(labels)
@@ -104,9 +106,16 @@ def _read_prompt(path: Path) -> Prompt:
     try:
         post = frontmatter.loads(path.read_text(encoding="utf-8"))
         head = _Head.model_validate(post.metadata)
-    except (OSError, UnicodeError, yaml.YAMLError, ValidationError) as err:
+        slots = _slots(post.content)
+    except ValidationError as err:
+        problem = err.errors()[0]
+        where = ".".join(str(part) for part in problem["loc"])
+        raise PromptError(
+            f"Prompt {path.parent.name}/{path.name} can't be read: {where}: {problem['msg']}."
+        ) from err
+    # ValueError: half a slot in the text, or an impossible date in the head.
+    except (OSError, yaml.YAMLError, ValueError) as err:
         raise PromptError(f"Prompt {path.parent.name}/{path.name} can't be read: {err}") from err
-    slots = {name for _, name, _, _ in string.Formatter().parse(post.content) if name is not None}
     if slots != set(head.variables):
         raise PromptError(
             f"Prompt {path.parent.name}/{path.name} declares {sorted(head.variables)} and uses "
@@ -116,12 +125,24 @@ def _read_prompt(path: Path) -> Prompt:
     return Prompt(path.parent.name, path.stem, head.variables, post.content, digest)
 
 
+def _slots(text: str) -> set[str]:
+    slots = set()
+    for _, name, form, conversion in string.Formatter().parse(text):
+        if form or conversion:
+            raise ValueError(f"{{{name}}} must be plain, without '!' or ':'")
+        if name is not None:
+            slots.add(name)
+    return slots
+
+
 def _read_labels(path: Path) -> Mapping[str, str]:
     try:
         labels = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeError, yaml.YAMLError) as err:
+    except (OSError, yaml.YAMLError, ValueError) as err:
         raise PromptError(f"Labels {path.name} can't be read: {err}") from err
-    if not isinstance(labels, dict) or not all(isinstance(value, str) for value in labels.values()):
+    if not isinstance(labels, dict) or not all(
+        isinstance(text, str) for pair in labels.items() for text in pair
+    ):
         raise PromptError(f"Labels {path.name} must be a flat list of names and texts.")
     return labels
 

@@ -46,6 +46,7 @@ class DraftWriter:
         self._model = model
         self._prompts = prompts
         self._drafts = drafts
+        self._temperature = TEMPERATURE if drafts > 1 else 0.0
         self._longest_tokens = longest_tokens
         self._deadline_seconds = deadline_seconds
         self._languages = frozenset(languages)
@@ -82,7 +83,7 @@ class DraftWriter:
                 sampled = await self._model.sample(
                     request,
                     n=self._drafts,
-                    temperature=TEMPERATURE if self._drafts > 1 else 0.0,
+                    temperature=self._temperature,
                     max_tokens=self._longest_tokens,
                 )
         except TimeoutError:
@@ -111,12 +112,13 @@ class DraftWriter:
         self, prompt: Prompt, message: Understood, history: Sequence[Turn], hits: Sequence[Hit]
     ) -> list[BaseMessage]:
         """Lay the prompt out from stable to volatile, so that the server's prefix cache helps."""
-        passages = "\n\n".join(
-            f"{hit.passage.title}: {hit.passage.heading}\n{hit.passage.text}" for hit in hits
-        )
-        system = SystemMessage(prompt.render(passages=passages))
-        question = HumanMessage(message.text)
         budget = self._model.context_tokens - self._longest_tokens
+        question = HumanMessage(message.text)
+        system = _system_message(prompt, hits)
+        # Better an answer from fewer passages than a request that the server refuses.
+        while len(hits) > 1 and _count_tokens([system, question]) > budget:
+            hits = hits[:-1]
+            system = _system_message(prompt, hits)
         fixed = _count_tokens([system, question])
         past: list[BaseMessage] = trim_messages(
             [_as_message(turn) for turn in history],
@@ -134,7 +136,7 @@ class DraftWriter:
             prompt_version=prompt.version,
             sampling={
                 "n": self._drafts,
-                "temperature": TEMPERATURE,
+                "temperature": self._temperature,
                 "max_tokens": self._longest_tokens,
             },
             texts=sampled.texts,
@@ -144,6 +146,13 @@ class DraftWriter:
             latency_ms=sampled.latency_ms,
             error=error,
         )
+
+
+def _system_message(prompt: Prompt, hits: Sequence[Hit]) -> SystemMessage:
+    passages = "\n\n".join(
+        f"{hit.passage.title}: {hit.passage.heading}\n{hit.passage.text}" for hit in hits
+    )
+    return SystemMessage(prompt.render(passages=passages))
 
 
 def _nothing(latency_ms: float) -> Sampled:

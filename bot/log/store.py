@@ -59,7 +59,10 @@ class Store:
             self._lock.close()
             raise
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._closing = threading.Lock()
+        self._is_closed = False
         self._local = threading.local()
+        self._opened: list[Database] = []
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="log-reader")
         self._writer = threading.Thread(target=self._run_writer, name="log-writer", daemon=True)
         self._writer.start()
@@ -70,21 +73,35 @@ class Store:
         Raises LogError when it could not be stored (disk full, say); nothing of it is kept then.
         """
         result: Future[T] = Future()
-        self._jobs.put(_Job(work, result))
+        with self._closing:
+            self._refuse_when_closed()
+            self._jobs.put(_Job(work, result))
         return await asyncio.wrap_future(result)
 
     async def read(self, work: Callable[[Database], T]) -> T:
         """Run `work` with a read-only connection and return its result."""
-        return await asyncio.get_running_loop().run_in_executor(
-            self._readers, lambda: work(self._reader())
-        )
+        with self._closing:
+            self._refuse_when_closed()
+            running = self._readers.submit(lambda: work(self._reader()))
+        return await asyncio.wrap_future(running)
 
     def close(self) -> None:
-        """Commit what waits and close every connection."""
+        """Commit what waits and close every connection; a second call does nothing."""
+        with self._closing:
+            if self._is_closed:
+                return
+            self._is_closed = True
+        # The writer goes last: only the last connection to a file brings its WAL into it.
+        self._readers.shutdown()
+        for db in self._opened:
+            db.close()
         self._jobs.put(None)
         self._writer.join()
-        self._readers.shutdown()
         self._lock.close()
+
+    def _refuse_when_closed(self) -> None:
+        if self._is_closed:
+            raise LogError(f"The database {self.path} is closed: Frontdesk is stopping.")
 
     def __enter__(self) -> Self:
         return self
@@ -95,6 +112,7 @@ class Store:
     def _reader(self) -> Database:
         if not hasattr(self._local, "db"):
             self._local.db = open_read_only(self.path)
+            self._opened.append(self._local.db)
         db: Database = self._local.db
         return db
 
@@ -168,12 +186,11 @@ def _run_job(db: Database, job: _Job) -> tuple[_Job, Any, BaseException | None]:
     try:
         with db.atomic():
             return job, job.work(db), None
-    except sqlite3.IntegrityError as err:
-        return job, None, err
     except sqlite3.Error as err:
-        if not db.conn.in_transaction:
+        if not db.conn.in_transaction:  # the others of the batch are gone too, and must be told
             raise
-        return job, None, _storage_error(err)
+        is_ours = isinstance(err, sqlite3.IntegrityError)
+        return job, None, err if is_ours else _storage_error(err)
     except Exception as err:  # a job's own error belongs to its caller, not to this thread
         return job, None, err
 
