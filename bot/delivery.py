@@ -122,13 +122,18 @@ class Delivery:
                 return
             async with self._slots:
                 outgoing = await self._answer(task)
-            await self._send(outgoing)
+            if outgoing:
+                await self._send(outgoing)
         except LogError as err:
             # What was stored is taken up again at the next start.
             logger.error("A message could not be finished: %s", err)
+        except Exception:  # the conversation's next message must not wait for the next start too
+            logger.exception("Message or reply %d could not be finished.", task.id)
 
-    async def _answer(self, received: Received) -> Outgoing:
-        await self._store.write(lambda db: record.start_attempt(db, received))
+    async def _answer(self, received: Received) -> Outgoing | None:
+        """Return the stored reply to a message, or None when it was answered before."""
+        if not await self._store.write(lambda db: record.start_attempt(db, received)):
+            return None
         context = await self._store.read(
             lambda db: record.context(db, received.channel, received.address, HISTORY_TURNS)
         )
@@ -166,7 +171,8 @@ class Delivery:
 
     async def _try_to_send(self, outgoing: Outgoing, *, is_last: bool) -> DeliveryError | None:
         """Send once; return the error when another try may help, else None."""
-        await self._store.write(lambda db: record.start_sending(db, outgoing))
+        if not await self._store.write(lambda db: record.start_sending(db, outgoing)):
+            return None
         try:
             platform_id = await self._channels[outgoing.channel].send(outgoing)
         except DeliveryError as err:

@@ -41,7 +41,7 @@ def chat(browser: Browser, language: str, size: dict[str, int], scheme: str, nam
     for number, question in enumerate(QUESTIONS[language], start=1):
         page.get_by_role("textbox").fill(question)
         page.keyboard.press("Enter")
-        page.locator(".assistant a").nth(number - 1).wait_for()
+        page.locator("#log a").nth(number - 1).wait_for(timeout=60_000)
     page.screenshot(path=IMAGES / f"{name}.png")
     page.close()
 

@@ -49,10 +49,11 @@ def receive(db: Database, incoming: Incoming, now: datetime) -> Received | None:
     """Store a message; return None when any of its keys was seen before."""
     marks = ", ".join("?" * len(incoming.event_keys))
     seen = db.execute(
-        f"SELECT 1 FROM inbox_keys WHERE channel = ? AND event_key IN ({marks})",
+        f"SELECT inbox FROM inbox_keys WHERE channel = ? AND event_key IN ({marks})",
         [incoming.channel, *incoming.event_keys],
     ).fetchone()
     if seen:
+        _add_keys(db, incoming, seen[0])
         return None
     row = {
         "channel": incoming.channel,
@@ -64,11 +65,16 @@ def receive(db: Database, incoming: Incoming, now: datetime) -> Received | None:
         "received_at": now.isoformat(),
     }
     inbox = _insert(db, "inbox", row)
-    db.table("inbox_keys").insert_all(
-        {"channel": incoming.channel, "event_key": key, "inbox": inbox}
-        for key in incoming.event_keys
-    )
+    _add_keys(db, incoming, inbox)
     return _received(db, inbox)
+
+
+def _add_keys(db: Database, incoming: Incoming, inbox: int) -> None:
+    for key in incoming.event_keys:
+        db.execute(
+            "INSERT OR IGNORE INTO inbox_keys (channel, event_key, inbox) VALUES (?, ?, ?)",
+            [incoming.channel, key, inbox],
+        )
 
 
 def unanswered(db: Database) -> list[Received]:
@@ -77,9 +83,15 @@ def unanswered(db: Database) -> list[Received]:
     return [_received(db, row[0]) for row in rows]
 
 
-def start_attempt(db: Database, received: Received) -> None:
-    """Count an attempt before it is made, so that a message that kills the program is noticed."""
-    db.execute("UPDATE inbox SET attempts = attempts + 1 WHERE id = ?", [received.id])
+def start_attempt(db: Database, received: Received) -> bool:
+    """Count an attempt before it is made, so that a message that kills the program is noticed.
+
+    Return False when the message is answered already.
+    """
+    found = db.execute(
+        "UPDATE inbox SET attempts = attempts + 1 WHERE id = ? AND turn IS NULL", [received.id]
+    )
+    return bool(found.rowcount)
 
 
 def context(db: Database, channel: str, address: str, turns: int) -> Context:
@@ -143,11 +155,14 @@ def unsent(db: Database) -> list[Outgoing]:
     return [_outgoing(row_id, json.loads(reply)) for row_id, reply in rows]
 
 
-def start_sending(db: Database, outgoing: Outgoing) -> None:
-    """Note that a reply is about to leave."""
-    db.execute(
-        "UPDATE outbox SET state = 'sending', attempts = attempts + 1 WHERE id = ?", [outgoing.id]
+def start_sending(db: Database, outgoing: Outgoing) -> bool:
+    """Note that a reply is about to leave; return False when it has left before."""
+    found = db.execute(
+        "UPDATE outbox SET state = 'sending', attempts = attempts + 1 "
+        "WHERE id = ? AND state = 'ready'",
+        [outgoing.id],
     )
+    return bool(found.rowcount)
 
 
 def sent(db: Database, outgoing: Outgoing, platform_id: str, now: datetime) -> None:
