@@ -337,6 +337,7 @@ async def _serve(
     web_socket: socket.socket,
     console: Console,
 ) -> None:
+    """Run every part side by side until a signal comes, then let running answers finish."""
     web = WebChannel(frontdesk.delivery, frontdesk.store)
     channels: list[Channel] = [web, *platforms]
     for channel in channels:
@@ -344,19 +345,7 @@ async def _serve(
     accounts = Accounts(frontdesk.store)
     configured = frontdesk.settings.frontdesk_admin_password
     password = await accounts.prepare(configured.get_secret_value() if configured else None)
-    app = create_app(
-        web,
-        Admin(frontdesk.store, accounts, frontdesk.prompts, utc_now),
-        partial(frontdesk.readiness, channels),
-        frontdesk.model.status,
-        frontdesk.registry,
-        frontdesk.prompts,
-    )
-    server = _Server(
-        uvicorn.Config(
-            app, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=2
-        )
-    )
+    server = _web_server(frontdesk, web, channels, accounts)
     await frontdesk.delivery.resume()
     console.started(frontdesk.settings, channels, password)
     async with _in_background(
@@ -365,13 +354,29 @@ async def _serve(
         *(platform.run() for platform in platforms),
     ):
         pages = asyncio.create_task(server.serve(sockets=[web_socket]))
-        await asyncio.wait(
-            [pages, asyncio.create_task(_signalled())], return_when=asyncio.FIRST_COMPLETED
-        )
+        stop = asyncio.create_task(_signalled())
+        await asyncio.wait([pages, stop], return_when=asyncio.FIRST_COMPLETED)
         console.stopping()
         server.should_exit = True
         await pages
     await frontdesk.delivery.finish(FINISH_SECONDS)
+
+
+def _web_server(
+    frontdesk: Frontdesk, web: WebChannel, channels: Sequence[Channel], accounts: Accounts
+) -> "_Server":
+    app = create_app(
+        web,
+        Admin(frontdesk.store, accounts, frontdesk.prompts, utc_now),
+        partial(frontdesk.readiness, channels),
+        frontdesk.model.status,
+        frontdesk.registry,
+        frontdesk.prompts,
+    )
+    config = uvicorn.Config(
+        app, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=2
+    )
+    return _Server(config)
 
 
 class _Server(uvicorn.Server):

@@ -61,7 +61,7 @@ class Outcome:
 def read_questions(path: Path) -> list[Question]:
     """Return the questions of a file. Raises FrontdeskError naming the line that is wrong."""
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8-sig").split("\n")
     except (OSError, UnicodeError) as err:
         raise FrontdeskError(f"The questions {path} can't be read ({err}).") from err
     questions = []

@@ -1,8 +1,8 @@
 """Articles in the database: bringing them in, and the full-text search over their passages."""
 
 import math
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
@@ -70,29 +70,24 @@ def _insert(db: Database, article: Article, at: str) -> None:
         {"article": article.id, "position": position, "text": question}
         for position, question in enumerate(article.questions)
     )
-    questions = fts_text("\n".join(article.questions))
     for position, passage in enumerate(dict.fromkeys(article.passages)):
-        row: dict[str, Any] = {
-            "id": passage.id,
-            "article": article.id,
-            "position": position,
-            "title": passage.title,
-            "heading": passage.heading,
-            "text": passage.text,
+        _insert_passage(db, passage, position, article.questions)
+
+
+def _insert_passage(
+    db: Database, passage: Passage, position: int, questions: Sequence[str]
+) -> None:
+    row: dict[str, Any] = {**asdict(passage), "position": position, "retired_at": None}
+    db.table("passages").upsert(row, pk="id")
+    searchable = {name: fts_text(row[name]) for name in ("title", "heading", "text")}
+    db.table("passage_search").insert(
+        {
+            **searchable,
+            "questions": fts_text("\n".join(questions)),
+            "passage": passage.id,
             "language": passage.language,
-            "url": passage.url,
-            "retired_at": None,
         }
-        db.table("passages").upsert(row, pk="id")
-        search_row = {name: fts_text(row[name]) for name in ("title", "heading", "text")}
-        db.table("passage_search").insert(
-            {
-                **search_row,
-                "questions": questions,
-                "passage": passage.id,
-                "language": passage.language,
-            }
-        )
+    )
 
 
 def find(db: Database, question: str, language: Language, limit: int) -> list[PassageId]:

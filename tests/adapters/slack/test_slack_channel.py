@@ -21,6 +21,7 @@ from bot.errors import (
 )
 from bot.messages import Citation, ConversationId, Incoming, Outgoing, TurnId
 from prompts import Prompts
+from tests.adapters.recording_inbox import RecordingInbox
 from tests.fakes.slack_api import FakeSlack, Fault
 
 RETURNS = Citation(article="returns", title="Returns", url="https://shop.example/returns")
@@ -38,40 +39,6 @@ REPLY = Outgoing(
     candidates=1,
     handed_off=False,
 )
-
-
-class RecordingInbox:
-    """Keeps new messages, knows old ones, and fails as often as it is told."""
-
-    def __init__(self) -> None:
-        self.accepted: list[Incoming] = []
-        self.duplicates: list[Incoming] = []
-        self.errors: list[Exception] = []
-        self.refusals = 0
-        self._keys: set[str] = set()
-        self._changed = asyncio.Event()
-
-    async def accept(self, incoming: Incoming) -> bool:
-        try:
-            if self.errors:
-                self.refusals += 1
-                raise self.errors.pop()
-            is_new = self._keys.isdisjoint(incoming.event_keys)
-            (self.accepted if is_new else self.duplicates).append(incoming)
-            self._keys.update(incoming.event_keys)
-            return is_new
-        finally:
-            self._changed.set()
-            self._changed = asyncio.Event()
-
-    async def until(self, is_true: Callable[[], object]) -> None:
-        async with asyncio.timeout(5):
-            while not is_true():
-                await self._changed.wait()
-
-    async def texts(self, count: int) -> list[str]:
-        await self.until(lambda: len(self.accepted) >= count)
-        return [incoming.text for incoming in self.accepted]
 
 
 @pytest_asyncio.fixture

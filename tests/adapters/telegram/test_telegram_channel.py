@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
@@ -20,6 +20,7 @@ from bot.errors import (
 )
 from bot.messages import Citation, ConversationId, Incoming, Outgoing, TurnId
 from prompts import Prompts
+from tests.adapters.recording_inbox import RecordingInbox
 from tests.fakes.telegram_api import FakeTelegram, Fault
 
 ADA = 42
@@ -39,40 +40,6 @@ REPLY = Outgoing(
     candidates=1,
     handed_off=False,
 )
-
-
-class RecordingInbox:
-    """Keeps new messages, knows old ones, and fails as often as it is told."""
-
-    def __init__(self) -> None:
-        self.accepted: list[Incoming] = []
-        self.duplicates: list[Incoming] = []
-        self.errors: list[Exception] = []
-        self.refusals = 0
-        self._keys: set[str] = set()
-        self._changed = asyncio.Event()
-
-    async def accept(self, incoming: Incoming) -> bool:
-        try:
-            if self.errors:
-                self.refusals += 1
-                raise self.errors.pop()
-            is_new = self._keys.isdisjoint(incoming.event_keys)
-            (self.accepted if is_new else self.duplicates).append(incoming)
-            self._keys.update(incoming.event_keys)
-            return is_new
-        finally:
-            self._changed.set()
-            self._changed = asyncio.Event()
-
-    async def until(self, is_true: Callable[[], object]) -> None:
-        async with asyncio.timeout(5):
-            while not is_true():
-                await self._changed.wait()
-
-    async def texts(self, count: int) -> list[str]:
-        await self.until(lambda: len(self.accepted) >= count)
-        return [incoming.text for incoming in self.accepted]
 
 
 @pytest_asyncio.fixture
