@@ -79,13 +79,14 @@ def known_vectors(db: Database, encoder: str) -> dict[str, Vectors]:
 
 def keep_vectors(db: Database, encoder: str, texts: Sequence[Text], vectors: Vectors) -> None:
     """Store one vector a text; those that are there already stay."""
-    db.table("vectors").insert_all(
-        (
-            {"digest": text.digest, "encoder": encoder, "vector": vector.astype("<f4").tobytes()}
+    # Not insert_all(): for a single row that is there already it asks for a rowid, of which this
+    # table has none.
+    db.conn.executemany(
+        "INSERT OR IGNORE INTO vectors (digest, encoder, vector) VALUES (?, ?, ?)",
+        [
+            (text.digest, encoder, vector.astype("<f4").tobytes())
             for text, vector in zip(texts, vectors, strict=True)
-        ),
-        pk=("digest", "encoder"),
-        ignore=True,
+        ],
     )
 
 
