@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
+from hypothesis import settings
 from sqlite_utils import Database
 
 from bot.log.migrations import migrations
@@ -14,6 +15,10 @@ from bot.log.store import Store
 from prompts import Prompts
 from tests.fakes.vllm_api import FakeVllm
 from tests.small_shop import write_articles
+
+# A busy machine is no defect.
+settings.register_profile("frontdesk", deadline=None)
+settings.load_profile("frontdesk")
 
 PLATFORM_SETTINGS = ("TELEGRAM_", "SLACK_")
 

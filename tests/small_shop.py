@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from prometheus_client import CollectorRegistry
@@ -18,7 +19,8 @@ from bot.candidates.drafts import DraftWriter
 from bot.conversation import ConversationManager
 from bot.delivery import Delivery
 from bot.knowledge.encoder import Vectors
-from bot.knowledge.search import Hit, Knowledge
+from bot.knowledge.scoring import Hit
+from bot.knowledge.search import Knowledge
 from bot.knowledge.words import words
 from bot.log.store import Store
 from bot.messages import Incoming, Language, Outgoing, Passage, PassageId, Stage
@@ -41,7 +43,7 @@ ARTICLES = {
     "zh/password": ("重置密码", "在登录页面点击“忘记密码”。"),
 }
 QUESTION: dict[Language, str] = {
-    "en": "Can I return an item after delivery?",
+    "en": "Can I return an item within 30 days?",
     "zh": "商品送达后可以退货吗？",
 }
 UNANSWERABLE: dict[Language, str] = {
@@ -75,9 +77,10 @@ def passage(
     )
 
 
-def hit(of: Passage, score: float = 0.9) -> Hit:
+def hit(of: Passage, score: float = 0.9, closeness: float | None = None) -> Hit:
     """Return a hit found by its words alone."""
-    return Hit(passage=of, score=score, similarity=None, coverage=score)
+    near = score if closeness is None else closeness
+    return Hit(passage=of, score=score, closeness=near, similarity=None, coverage=score)
 
 
 class WordEncoder:
@@ -187,7 +190,7 @@ class Desk:
 
     store: Store
     knowledge: Knowledge
-    conversations: ConversationManager
+    conversations: Any
     delivery: Delivery
     channel: ScriptedChannel
     pauses: Pauses
@@ -216,26 +219,35 @@ async def open_desk(
     drafts: int = 2,
     channel: ScriptedChannel | None = None,
     pause: Callable[[float], Awaitable[None]] | None = None,
+    around: Callable[[ConversationManager], Any] = lambda conversations: conversations,
 ) -> AsyncIterator[Desk]:
-    """Open the desk of the small shop in `folder`; without `model_url` no model answers."""
+    """Open the desk of the small shop in `folder`; without `model_url` no model answers.
+
+    `around` may put something around the manager that finds the answers.
+    """
     prompts = Prompts.load()
     channel = channel or ScriptedChannel()
     pauses, registry = Pauses(), CollectorRegistry()
+    chat_model = ChatModel(url=model_url, name=model, timeout_seconds=DEADLINE_SECONDS)
     with Store(folder / "frontdesk.db") as store:
         knowledge = Knowledge(store, WordEncoder())
         await knowledge.sync(write_articles(folder / "articles"), NOW)
-        conversations = ConversationManager(
-            knowledge=knowledge,
-            drafts=DraftWriter(
-                ChatModel(url=model_url, name=model, timeout_seconds=DEADLINE_SECONDS),
-                prompts,
-                drafts=0 if model_url == NO_MODEL else drafts,
-                deadline_seconds=DEADLINE_SECONDS,
-                languages=("en", "zh"),
-            ),
-            prompts=prompts,
-            policy=FixedOrder(),
-            rng=random.Random(7),
+        writer = DraftWriter(
+            chat_model,
+            prompts,
+            drafts=0 if model_url == NO_MODEL else drafts,
+            longest_tokens=160,
+            deadline_seconds=DEADLINE_SECONDS,
+            languages=("en", "zh"),
+        )
+        conversations = around(
+            ConversationManager(
+                knowledge=knowledge,
+                drafts=writer,
+                prompts=prompts,
+                policy=FixedOrder(),
+                rng=random.Random(7),
+            )
         )
         delivery = Delivery(store, conversations, Metrics(registry), pause=pause or pauses)
         delivery.add(channel)
@@ -243,4 +255,5 @@ async def open_desk(
             yield Desk(store, knowledge, conversations, delivery, channel, pauses, registry)
         finally:
             await delivery.finish(DEADLINE_SECONDS)
+            await chat_model.close()
             knowledge.close()

@@ -75,6 +75,7 @@ async def test_that_a_reply_can_be_computed_from_the_request(
         pytest.param(request("word " * 4096), 400, id="too-long-english"),
         pytest.param(request("字" * 4096), 400, id="too-long-chinese"),
         pytest.param(request(max_tokens=4096), 400, id="no-room-for-the-answer"),
+        pytest.param(request(max_completion_tokens=4096), 400, id="no-room-by-its-newer-name"),
     ],
 )
 async def test_that_what_vllm_refuses_is_refused(

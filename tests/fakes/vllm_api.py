@@ -174,7 +174,9 @@ class FakeVllm:
         if body.get("model") != self.model:
             message = f"The model `{body.get('model')}` does not exist."
             return web.json_response(_error(message, 404), status=404)
-        asked = prompt_tokens(body) + body.get("max_tokens", 1)
+        # The client library calls it by its newer name; vLLM takes both.
+        longest = body.get("max_completion_tokens") or body.get("max_tokens") or 1
+        asked = prompt_tokens(body) + longest
         if asked > self.context_tokens:
             message = (
                 f"This model's maximum context length is {self.context_tokens} tokens. "

@@ -1,0 +1,127 @@
+"""Vectors: kept once, read back as they were, and compared as the closed form says."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from sqlite_utils import Database
+
+from bot.knowledge.encoder import Vectors
+from bot.knowledge.vectors import (
+    Likeness,
+    PassageMatrix,
+    Text,
+    keep_vectors,
+    known_vectors,
+    texts_of,
+)
+from bot.messages import PassageId
+from tests.small_shop import passage
+
+EAST = np.array([1, 0, 0], dtype=np.float32)
+NORTH = np.array([0, 1, 0], dtype=np.float32)
+UP = np.array([0, 0, 1], dtype=np.float32)
+BETWEEN = ((EAST + NORTH) / np.sqrt(2)).astype(np.float32)
+
+FIRST = passage("It is free.", "first", title="First", heading="Price")
+SECOND = passage("两天。", "second", "zh", title="Second", heading="期限")
+
+
+def vectors_of(*rows: tuple[Vectors, Vectors]) -> dict[str, Vectors]:
+    """Return vectors for the whole and the heading of FIRST, then of SECOND."""
+    found = {}
+    for of, row in zip((FIRST, SECOND), rows, strict=False):
+        for text, vector in zip(texts_of(of), row, strict=True):
+            found[text.digest] = vector
+    return found
+
+
+def test_that_a_passage_is_encoded_whole_and_by_its_heading() -> None:
+    assert texts_of(FIRST) == (
+        Text("First: Price\nIt is free.", is_question=False),
+        Text("Price", is_question=True),
+    )
+    assert texts_of(passage(title="Title"))[1] == Text("Title", is_question=True)
+
+
+def test_that_a_question_and_a_passage_of_the_same_words_are_kept_apart() -> None:
+    assert Text("a", is_question=True).digest != Text("a", is_question=False).digest
+
+
+@pytest.mark.parametrize(
+    ("question", "whole", "heading"),
+    [
+        pytest.param(EAST, 1.0, 0.0, id="like-the-passage"),
+        pytest.param(NORTH, 0.0, 1.0, id="like-the-heading"),
+        pytest.param(BETWEEN, 0.5**0.5, 0.5**0.5, id="between"),
+        pytest.param(UP, 0.0, 0.0, id="like-neither"),
+    ],
+)
+def test_that_a_question_is_compared_with_the_passage_and_with_its_heading(
+    question: Vectors, whole: float, heading: float
+) -> None:
+    matrix = PassageMatrix([FIRST], {}, vectors_of((EAST, NORTH)))
+
+    found = matrix.likeness(question)[FIRST.id]
+
+    assert (found.passage, found.asked) == pytest.approx((whole, heading))
+
+
+def test_that_a_question_belongs_to_the_likest_passage_of_its_article() -> None:
+    sister = replace(SECOND, id=PassageId("sister"), heading="加急", text="一天。")
+    vectors = vectors_of((UP, UP), (EAST, UP))
+    vectors |= dict(zip((text.digest for text in texts_of(sister)), (NORTH, UP), strict=True))
+    asked = np.array([0.8, 0.6, 0], dtype=np.float32)
+    vectors[Text("要几天？", is_question=True).digest] = asked
+
+    matrix = PassageMatrix([FIRST, SECOND, sister], {"second": ["要几天？"]}, vectors)
+
+    found = matrix.likeness(EAST)
+    assert found[SECOND.id] == Likeness(passage=1.0, asked=pytest.approx(0.8))
+    assert found[sister.id] == Likeness(passage=0.0, asked=0.0)
+    assert found[FIRST.id] == Likeness(passage=0.0, asked=0.0)
+
+
+def test_that_the_likest_of_several_questions_counts() -> None:
+    vectors = vectors_of((UP, UP))
+    for text, vector in (("far", UP), ("near", EAST)):
+        vectors[Text(text, is_question=True).digest] = vector
+
+    matrix = PassageMatrix([FIRST], {"first": ["far", "near"]}, vectors)
+
+    assert matrix.likeness(EAST)[FIRST.id] == Likeness(passage=0.0, asked=1.0)
+    assert matrix.likeness(-EAST)[FIRST.id] == Likeness(passage=0.0, asked=0.0)
+
+
+@pytest.mark.parametrize("missing", [0, 1])
+def test_that_a_missing_vector_is_an_error(missing: int) -> None:
+    vectors = vectors_of((EAST, NORTH))
+    del vectors[texts_of(FIRST)[missing].digest]
+
+    with pytest.raises(KeyError):
+        PassageMatrix([FIRST], {}, vectors)
+
+
+def test_that_vectors_come_back_as_they_were_kept(db: Database) -> None:
+    texts = [Text("退货", is_question=True), Text("returns", is_question=False)]
+
+    keep_vectors(db, "words/1", texts, np.stack([EAST, BETWEEN]))
+
+    known = known_vectors(db, "words/1")
+    assert known.keys() == {text.digest for text in texts}
+    np.testing.assert_array_equal(known[texts[1].digest], BETWEEN)
+
+
+def test_that_vectors_of_another_encoder_are_not_used(db: Database) -> None:
+    keep_vectors(db, "words/1", [Text("a", is_question=True)], np.stack([EAST]))
+
+    assert known_vectors(db, "words/2") == {}
+
+
+def test_that_a_vector_is_kept_once(db: Database) -> None:
+    text = Text("a", is_question=True)
+    keep_vectors(db, "words/1", [text], np.stack([EAST]))
+
+    keep_vectors(db, "words/1", [text], np.stack([NORTH]))
+
+    np.testing.assert_array_equal(known_vectors(db, "words/1")[text.digest], EAST)

@@ -1,0 +1,156 @@
+"""The schema's steps: their names stay, and every step leads to the last with all rows."""
+
+import itertools
+from collections.abc import Callable
+
+import pytest
+from sqlite_utils import Database
+from sqlite_utils.db import NotFoundError
+
+from bot.log import migrations as module
+from bot.log.migrations import migrations
+from bot.log.store import migrations_by_name
+
+# Released names never change and never go; new ones are added at the end.
+NAMES = ["m001_dialogues", "m002_knowledge", "m003_delivery", "m004_admin"]
+AT = "2026-03-01T09:30:00+00:00"
+ROWS: dict[str, list[tuple[str, list[object]]]] = {
+    "m001_dialogues": [
+        ("customers", ["c", "telegram", "42", AT]),
+        ("conversations", ["k", "c", "telegram", "42", "zh", AT, AT]),
+        ("turns", ["t1", "k", 1, "customer", "退货", "zh", AT, None, None, None]),
+        ("turns", ["t2", "k", 2, "assistant", "30 天", "zh", AT, "t1", "fixed-order/1", 4.5]),
+        ("candidates", ["t2", 0, "article", "30 天", "[]", "{}", None, 1.0, "p", 1]),
+        ("generations", [1, "t2", "m", "answer/zh", "v", "{}", 1, 2, 3.0, None]),
+        ("handoffs", [1, "k", "t2", "no_article", AT]),
+    ],
+    "m002_knowledge": [
+        ("articles", ["zh/a", "退货", "zh", "", "digest", AT, None]),
+        ("passages", ["p", "zh/a", 0, "退货", "", "30 天", "zh", "", None]),
+        ("article_questions", ["zh/a", 0, "怎么退"]),
+        ("vectors", ["d", "e5", b"\x00\x00\x80?"]),
+        ("retrievals", ["t2", 1, "p", 0.9, 0.8, 0.7, 1.0]),
+    ],
+    "m003_delivery": [
+        ("inbox", [1, "telegram", "e1", "42", "42", "退货", None, AT, 0, "t1"]),
+        ("inbox_keys", ["telegram", "e1", 1]),
+        ("outbox", [1, "t2", "k", "telegram", "42", "{}", "sent", 1, "77", None, AT, AT]),
+    ],
+    "m004_admin": [
+        ("accounts", ["admin", "hash", AT]),
+        ("sessions", ["token", "admin", AT, AT]),
+        ("audit", [1, AT, "admin", "view", "k"]),
+    ],
+}
+
+
+def schema(db: Database) -> list[tuple[str, str]]:
+    rows = db.execute(
+        "SELECT name, coalesce(sql, '') FROM sqlite_master"
+        " WHERE name NOT LIKE '\\_sqlite%' ESCAPE '\\' ORDER BY name"
+    )
+    return rows.fetchall()
+
+
+def fill(db: Database, step: str) -> None:
+    for table, values in ROWS[step]:
+        marks = ", ".join("?" * len(values))
+        db.execute(f"INSERT INTO {table} VALUES ({marks})", values)
+    db.conn.commit()
+
+
+def counts(db: Database) -> dict[str, int]:
+    tables = {table for rows in ROWS.values() for table, _ in rows}
+    return {table: db.execute(f"SELECT count(*) FROM {table}").fetchone()[0] for table in tables}
+
+
+@pytest.fixture
+def empty() -> Database:
+    opened = Database(memory=True)
+    opened.execute("PRAGMA foreign_keys = ON")
+    return opened
+
+
+def test_that_the_names_are_those_that_were_released() -> None:
+    assert migrations_by_name()[: len(NAMES)] == NAMES
+
+
+def test_that_every_step_says_what_it_is_for() -> None:
+    assert all((getattr(module, name).__doc__ or "").strip() for name in migrations_by_name())
+
+
+@pytest.mark.parametrize("stop", range(1, len(NAMES) + 1))
+def test_that_rows_of_every_step_survive_to_the_last(empty: Database, stop: int) -> None:
+    after = [*migrations_by_name(), None][stop]
+    migrations.apply(empty, stop_before=after)
+    for step in NAMES[:stop]:
+        fill(empty, step)
+
+    migrations.apply(empty)
+
+    for step in NAMES[stop:]:
+        fill(empty, step)
+    expected = itertools.chain.from_iterable(ROWS.values())
+    assert sum(counts(empty).values()) == len(list(expected))
+    assert empty.execute("PRAGMA foreign_key_check").fetchall() == []
+
+
+def test_that_every_way_to_the_last_step_ends_in_the_same_schema(empty: Database) -> None:
+    at_once = Database(memory=True)
+    migrations.apply(at_once)
+
+    for name in [*migrations_by_name()[1:], None]:
+        migrations.apply(empty, stop_before=name)
+
+    assert schema(empty) == schema(at_once)
+
+
+def test_that_applying_again_changes_nothing(empty: Database) -> None:
+    migrations.apply(empty)
+    before = schema(empty)
+
+    migrations.apply(empty)
+
+    assert schema(empty) == before
+    assert [m.name for m in migrations.applied(empty)] == migrations_by_name()
+
+
+def test_that_a_failed_step_leaves_no_half(empty: Database) -> None:
+    empty.execute("CREATE TABLE passages (id TEXT)")
+    empty.conn.commit()
+
+    with pytest.raises(Exception, match="passages"):
+        migrations.apply(empty)
+
+    assert [migration.name for migration in migrations.applied(empty)] == NAMES[:1]
+    assert "articles" not in empty.table_names()
+
+
+REFUSED: list[tuple[str, Callable[[Database], object]]] = [
+    (
+        "role",
+        lambda db: db.execute(
+            "INSERT INTO turns (id, conversation, number, role, text, language, created_at)"
+            " VALUES ('t', 'k', 1, 'robot', '', 'en', '')"
+        ),
+    ),
+    (
+        "customer",
+        lambda db: db.execute("INSERT INTO conversations VALUES ('k','x','','','','','')"),
+    ),
+    ("type", lambda db: db.execute("INSERT INTO accounts VALUES (x'00', 'h', 't')")),
+    ("key", lambda db: [db.execute("INSERT INTO customers VALUES ('c','a','b','')") for _ in "12"]),
+]
+
+
+@pytest.mark.parametrize("insert", [pytest.param(work, id=name) for name, work in REFUSED])
+def test_that_the_schema_refuses_what_is_impossible(
+    db: Database, insert: Callable[[Database], object]
+) -> None:
+    with pytest.raises(Exception, match=r"constraint failed|cannot store"):
+        insert(db)
+
+
+def test_that_a_missing_row_is_not_made_up(db: Database) -> None:
+    with pytest.raises(NotFoundError):
+        db.table("accounts").get("nobody")

@@ -1,0 +1,92 @@
+"""Promise: the whole path holds with the real engine, its default model and the real encoder."""
+
+import random
+import shutil
+from pathlib import Path
+
+import pytest
+from prometheus_client import CollectorRegistry
+from pydantic import SecretStr
+
+from bot.candidates.drafts import DraftWriter
+from bot.conversation import ConversationManager
+from bot.delivery import Delivery
+from bot.grounding import check
+from bot.knowledge.encoder import E5Encoder
+from bot.knowledge.search import Knowledge
+from bot.log.store import Store
+from bot.metrics import Metrics
+from bot.model import ChatModel, ModelWatch
+from bot.ranking.policy import FixedOrder
+from prompts import Prompts
+from serving.engine import Engine
+from tests.serving.real_engine import engine
+from tests.small_shop import NOW, ScriptedChannel, incoming
+
+__all__ = ["engine"]
+
+SHOP = Path(__file__).parents[2] / "examples" / "shop" / "articles" / "en"
+ARTICLES = ("return-an-item", "refund-timing", "express-delivery", "warranty-and-repair")
+QUESTION = "How many days do I have to return an item?"
+
+
+@pytest.fixture
+def articles(tmp_path: Path) -> Path:
+    """A few of the example shop's articles: enough to choose from, quickly encoded."""
+    folder = tmp_path / "articles"
+    folder.mkdir()
+    for name in ARTICLES:
+        shutil.copy(SHOP / f"{name}.md", folder)
+    return folder
+
+
+@pytest.mark.engine
+@pytest.mark.timeout(1200)
+async def test_that_a_question_is_answered_through_the_real_engine(
+    engine: Engine, articles: Path, prompts: Prompts
+) -> None:
+    key = SecretStr(engine.api_key or "")
+    watch = ModelWatch(engine.url, engine.model, key)
+    assert await watch.check() is None
+    model = ChatModel(
+        url=engine.url, name=engine.model, key=key, timeout_seconds=240, trouble=watch.trouble
+    )
+    writer = DraftWriter(
+        model, prompts, drafts=3, longest_tokens=160, deadline_seconds=240, languages=("en",)
+    )
+    channel = ScriptedChannel()
+    with Store(articles.parent / "frontdesk.db") as store:
+        knowledge = Knowledge(store, E5Encoder())
+        await knowledge.sync(articles, NOW)
+        await knowledge.encode(lambda done, total: None)
+        manager = ConversationManager(
+            knowledge=knowledge,
+            drafts=writer,
+            prompts=prompts,
+            policy=FixedOrder(),
+            rng=random.Random(1),
+        )
+        delivery = Delivery(store, manager, Metrics(CollectorRegistry()))
+        delivery.add(channel)
+
+        await delivery.accept(incoming(QUESTION))
+        await delivery.finish(280)
+        [reply] = channel.sent
+        [generation] = await store.read(
+            lambda db: list(db.query("SELECT model, output_tokens, error FROM generations"))
+        )
+        drafts = await store.read(
+            lambda db: list(db.query("SELECT * FROM candidates WHERE source = 'draft'"))
+        )
+        hits = await knowledge.search(QUESTION, "en")
+        knowledge.close()
+    await model.close()
+    await watch.close()
+
+    assert reply.citations[0].article == "return-an-item"
+    assert generation["model"] == engine.model
+    assert generation["error"] is None
+    assert generation["output_tokens"] > 0
+    assert 1 <= len(drafts) <= 3
+    if reply.source == "draft":
+        assert check(reply.text, [hit.passage for hit in hits], QUESTION, "en").refusal is None

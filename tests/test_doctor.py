@@ -1,0 +1,148 @@
+"""`frontdesk doctor`: one sentence for each thing that is wrong, and nothing is changed."""
+
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bot.doctor import Finding, examine
+from bot.log.store import Store
+from bot.settings import Settings, load_settings
+from tests.fakes.vllm_api import MODEL, FakeVllm, Fault
+from tests.serving.support import free_port
+from tests.small_shop import ARTICLES, NO_MODEL
+
+NAMES = ["texts", "articles", "database", "port", "model", "telegram", "slack"]
+
+
+@pytest.fixture(autouse=True)
+def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def settings(articles: Path, model_url: str, **changes: Any) -> Settings:
+    values = {
+        "frontdesk_articles": articles,
+        "frontdesk_data": articles.parent / "data",
+        "frontdesk_port": free_port(),
+        "frontdesk_model_url": model_url,
+        "frontdesk_model": MODEL,
+    }
+    return load_settings(**{**values, **changes})
+
+
+async def problem(of: Settings, name: str) -> str:
+    """Return the problem called `name`, which must be the only one, in one sentence."""
+    found = {finding.name: finding for finding in await examine(of)}
+    assert [key for key, finding in found.items() if finding.problem] == [name]
+    said = found[name].problem
+    assert said is not None
+    assert len(said.splitlines()) == 1
+    assert said.endswith(".")
+    return said
+
+
+async def test_that_a_sound_installation_has_no_problem(articles: Path, vllm: FakeVllm) -> None:
+    found = await examine(settings(articles, vllm.url))
+
+    assert [finding.name for finding in found] == NAMES
+    assert [finding for finding in found if finding.problem] == []
+    assert f"{len(ARTICLES)} in en, zh" in {finding.detail for finding in found}
+    assert Finding("model", None, f"{MODEL} at {vllm.url}") in found
+
+
+async def test_that_missing_articles_are_told(articles: Path, vllm: FakeVllm) -> None:
+    missing = settings(articles, vllm.url, frontdesk_articles=articles / "没有")
+
+    assert "FRONTDESK_ARTICLES" in await problem(missing, "articles")
+
+
+async def test_that_articles_left_out_are_told(articles: Path, vllm: FakeVllm) -> None:
+    (articles / "坏.md").write_bytes(b"\xff")
+
+    found = {
+        finding.name: finding.detail for finding in await examine(settings(articles, vllm.url))
+    }
+
+    assert "left out 1: 坏.md (it is not UTF-8 text)" in found["articles"]
+
+
+async def test_that_a_corrupt_database_is_told(articles: Path, vllm: FakeVllm) -> None:
+    of = settings(articles, vllm.url)
+    of.frontdesk_data.mkdir()
+    of.database.write_bytes(b"no database" * 1000)
+
+    said = await problem(of, "database")
+
+    assert str(of.database) in said
+    assert of.database.read_bytes() == b"no database" * 1000
+
+
+async def test_that_a_database_in_use_is_told(articles: Path, vllm: FakeVllm) -> None:
+    of = settings(articles, vllm.url)
+    with Store(of.database):
+        assert "FRONTDESK_DATA" in await problem(of, "database")
+
+
+@pytest.fixture
+def taken_port() -> Iterator[int]:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield int(server.getsockname()[1])
+
+
+async def test_that_a_taken_port_is_told(articles: Path, vllm: FakeVllm, taken_port: int) -> None:
+    said = await problem(settings(articles, vllm.url, frontdesk_port=taken_port), "port")
+
+    assert "FRONTDESK_PORT" in said
+    assert str(taken_port) in said
+
+
+@pytest.mark.parametrize("host", ["no such host", "192.0.2.1"])
+async def test_that_an_impossible_address_is_told(
+    articles: Path, vllm: FakeVllm, host: str
+) -> None:
+    assert "can't be used" in await problem(
+        settings(articles, vllm.url, frontdesk_host=host), "port"
+    )
+
+
+async def test_that_a_missing_model_server_is_told(articles: Path) -> None:
+    assert "FRONTDESK_MODEL_URL" in await problem(settings(articles, NO_MODEL), "model")
+
+
+async def test_that_a_missing_model_is_told(articles: Path, vllm: FakeVllm) -> None:
+    said = await problem(settings(articles, vllm.url, frontdesk_model="另一个"), "model")
+
+    assert said.endswith(f"set FRONTDESK_MODEL to one of: {MODEL}.")
+
+
+async def test_that_a_server_of_another_kind_is_told(articles: Path, vllm: FakeVllm) -> None:
+    vllm.fails(Fault.garbage())
+
+    assert "no OpenAI-compatible server" in await problem(settings(articles, vllm.url), "model")
+
+
+async def test_that_an_unnamed_model_is_told(articles: Path, vllm: FakeVllm) -> None:
+    said = await problem(settings(articles, vllm.url, frontdesk_model=None), "model")
+
+    assert said.startswith("FRONTDESK_MODEL is not set")
+
+
+@pytest.mark.parametrize(
+    ("present", "missing"),
+    [("slack_bot_token", "SLACK_APP_TOKEN"), ("slack_app_token", "SLACK_BOT_TOKEN")],
+)
+async def test_that_half_of_slack_is_told(
+    articles: Path, vllm: FakeVllm, present: str, missing: str
+) -> None:
+    assert missing in await problem(settings(articles, vllm.url, **{present: "x"}), "slack")
+
+
+async def test_that_every_problem_is_told_at_once(articles: Path, taken_port: int) -> None:
+    of = settings(articles, NO_MODEL, frontdesk_articles=articles / "no", frontdesk_port=taken_port)
+
+    found = [finding.name for finding in await examine(of) if finding.problem]
+
+    assert found == ["articles", "port", "model"]

@@ -1,0 +1,185 @@
+"""Measuring the answers: reading questions, judging replies, and the shares in the table."""
+
+import json
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from bot.errors import FrontdeskError
+from bot.evaluation import Outcome, Question, as_json, evaluate, read_questions, summary
+from tests.fakes.vllm_api import FakeVllm
+from tests.small_shop import QUESTION, UNANSWERABLE, Desk, open_desk
+
+
+def write(folder: Path, *lines: Any, start: str = "") -> Path:
+    path = folder / "questions.jsonl"
+    texts = [
+        line if isinstance(line, str) else json.dumps(line, ensure_ascii=False) for line in lines
+    ]
+    path.write_text(start + "\n".join(texts), encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize("start", ["", "\ufeff", "\n\n"], ids=["plain", "byte-order-mark", "blank"])
+def test_that_questions_are_read(tmp_path: Path, start: str) -> None:
+    lines = [
+        {"question": "怎么退货？", "articles": ["zh/returns"], "facts": ["30 天"]},
+        {"question": "Zeppelin?", "articles": [], "history": ["Hi", "Hello"], "note": "ours"},
+    ]
+
+    first, second = read_questions(write(tmp_path, *lines, start=start))
+
+    assert first == Question(question="怎么退货？", articles=("zh/returns",), facts=("30 天",))
+    assert (first.is_answerable, second.is_answerable) == (True, False)
+    assert second.history == ("Hi", "Hello")
+
+
+def test_that_a_line_ends_only_at_its_line_break(tmp_path: Path) -> None:
+    line = {"question": "one\u2028two\u0085three", "articles": []}
+
+    [found] = read_questions(write(tmp_path, line))
+
+    assert found.question == "one\u2028two\u0085three"
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        pytest.param("not JSON", "Invalid JSON", id="no-json"),
+        pytest.param("[]", "object", id="list"),
+        pytest.param({"question": "?"}, "Field required", id="no-articles"),
+        pytest.param({"question": 1, "articles": []}, "string", id="number"),
+        pytest.param({"question": "?", "articles": "en/a"}, "array", id="articles-no-list"),
+    ],
+)
+def test_that_a_wrong_line_is_named(tmp_path: Path, line: Any, reason: str) -> None:
+    good = {"question": "?", "articles": []}
+
+    with pytest.raises(FrontdeskError, match=rf"^Line 2 of .*{reason}"):
+        read_questions(write(tmp_path, good, line))
+
+
+def test_that_a_file_without_questions_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(FrontdeskError, match="has no questions"):
+        read_questions(write(tmp_path, "", "  "))
+    with pytest.raises(FrontdeskError, match="can't be read"):
+        read_questions(tmp_path / "none.jsonl")
+    (tmp_path / "latin.jsonl").write_bytes(b"\xff\xfe")
+    with pytest.raises(FrontdeskError, match="can't be read"):
+        read_questions(tmp_path / "latin.jsonl")
+
+
+@pytest_asyncio.fixture
+async def desk(tmp_path: Path, vllm: FakeVllm) -> AsyncIterator[Desk]:
+    async with open_desk(tmp_path, model_url=vllm.url, drafts=1) as opened:
+        yield opened
+
+
+def no_progress(done: int, total: int) -> None:
+    assert 0 < done <= total
+
+
+async def judge(desk: Desk, question: str, *articles: str, facts: tuple[str, ...] = ()) -> Outcome:
+    asked = Question(question=question, articles=articles, facts=facts)
+    [outcome] = await evaluate(desk.conversations, [asked], no_progress)
+    return outcome
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+async def test_that_the_right_article_is_right(desk: Desk, language: str) -> None:
+    question = QUESTION["zh" if language == "zh" else "en"]
+
+    right = await judge(desk, question, "en/other", f"{language}/returns", facts=("30",))
+    wrong = await judge(desk, question, f"{language}/password", facts=("31",))
+
+    assert (right.is_right, right.has_facts, right.kind) == (True, True, "article")
+    assert (wrong.is_right, wrong.has_facts) == (False, False)
+    assert (right.language, right.ungrounded) == (language, None)
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+async def test_that_a_handoff_is_right_only_where_no_article_answers(
+    desk: Desk, language: str
+) -> None:
+    question = UNANSWERABLE["zh" if language == "zh" else "en"]
+
+    assert (await judge(desk, question)).is_right is True
+    assert (await judge(desk, question, "en/returns")).is_right is False
+    assert (await judge(desk, question)).has_facts is None
+
+
+async def test_that_facts_are_compared_without_spaces_and_case(desk: Desk) -> None:
+    outcome = await judge(desk, QUESTION["zh"], "zh/returns", facts=("30 天", "退货"))
+
+    assert outcome.has_facts is True
+
+
+async def test_that_refused_drafts_are_told_with_their_reason(desk: Desk, vllm: FakeVllm) -> None:
+    vllm.says("You can return an item within 90 days.")
+
+    outcome = await judge(desk, QUESTION["en"], "en/returns")
+
+    assert outcome.refused_drafts == ("number:90 dai: You can return an item within 90 days.",)
+    assert outcome.kind == "article"
+
+
+async def test_that_nothing_is_stored(desk: Desk) -> None:
+    await judge(desk, QUESTION["en"], "en/returns")
+
+    assert await desk.rows(
+        "SELECT (SELECT count(*) FROM turns) + (SELECT count(*) FROM inbox)"
+    ) == [(0,)]
+
+
+async def test_that_history_is_given_in_turns(desk: Desk, vllm: FakeVllm) -> None:
+    asked = Question(question=QUESTION["zh"], articles=(), history=("你好", "您好！"))
+
+    await evaluate(desk.conversations, [asked], no_progress)
+
+    assert vllm.chats[0].roles == ["system", "user", "assistant", "user"]
+
+
+RIGHT = Outcome(
+    question="?",
+    language="en",
+    expected=("a",),
+    reply="r",
+    kind="draft",
+    citations=("a",),
+    is_right=True,
+    has_facts=True,
+    ungrounded=None,
+    refused_drafts=(),
+    latency_ms=10.0,
+)
+WRONG = replace(RIGHT, citations=("b",), is_right=False, has_facts=False, latency_ms=30.0)
+HANDED_OFF = replace(RIGHT, kind="handoff", citations=(), is_right=False, has_facts=None)
+RIGHTLY = replace(HANDED_OFF, expected=(), is_right=True, language="zh", ungrounded="9 day")
+
+
+def test_that_the_table_has_the_shares_of_each_language_and_of_all() -> None:
+    english, chinese, everything = summary([RIGHT, WRONG, HANDED_OFF, RIGHTLY])
+
+    assert [row["language"] for row in (english, chinese, everything)] == ["en", "zh", "all"]
+    assert english["right"] == english["right_article"] == pytest.approx(1 / 3)
+    assert english["wrong_article"] == english["handed_off_wrongly"] == pytest.approx(1 / 3)
+    assert english["has_facts"] == 0.5
+    assert english["median_ms"] == 10.0
+    assert (everything["questions"], everything["right"], everything["ungrounded"]) == (4, 0.5, 1)
+
+
+def test_that_a_share_of_nothing_is_none() -> None:
+    english, _ = summary([RIGHT])
+    chinese, _ = summary([RIGHTLY])
+
+    assert english["handed_off_rightly"] is None
+    assert chinese["right_article"] is None
+    assert chinese["handed_off_rightly"] == 1.0
+
+
+def test_that_an_outcome_is_plain_data() -> None:
+    assert json.loads(json.dumps(as_json(RIGHTLY)))["ungrounded"] == "9 day"
