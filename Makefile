@@ -8,7 +8,7 @@ ENGINE ?= $(if $(wildcard /dev/nvidia0),gpu,cpu)
 TORCH := torch==2.13.0
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps
 
-.PHONY: run setup test lint format lock screenshots bench-serving clean
+.PHONY: help run setup test lint format lock bench-serving clean
 .DEFAULT_GOAL := help
 
 help:
@@ -42,7 +42,7 @@ lock:
 	sh requirements/lock.sh
 
 clean:
-	rm -rf $(VENV) .cache data
+	rm -rf $(VENV) .cache
 
 $(BIN)/python:
 	@$(PYTHON) -m venv $(VENV)

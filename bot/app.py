@@ -105,13 +105,11 @@ class ModelServer:
             await self._watch.run()
             return
         assert self.engine is not None
-        async with asyncio.TaskGroup() as group:
-            report = group.create_task(console.follow_engine(self.engine))
+        async with _in_background(console.follow_engine(self.engine)):
             try:
                 await self.engine.run()
             except ServingError as err:
-                console.warn(f"{err} Answers come from the articles alone until then.")
-            report.cancel()
+                console.warn(f"{err} Until the next start, answers come from the articles alone.")
 
     async def close(self) -> None:
         """End the engine, or close the connection."""
@@ -119,6 +117,7 @@ class ModelServer:
             await self.engine.stop()
         if self._watch:
             await self._watch.close()
+        await self.chat_model.close()
 
 
 def embedded_engine(settings: Settings, port: int | None = None) -> Engine:
@@ -262,16 +261,20 @@ async def open_workbench(
 
 
 def listening_socket(settings: Settings) -> socket.socket:
-    """Return the web server's socket. Raises SettingsError when the port can't be had."""
+    """Return the web server's socket. Raises SettingsError when the address can't be had."""
+    host, port = settings.frontdesk_host, settings.frontdesk_port
     try:
-        return socket.create_server(
-            (settings.frontdesk_host, settings.frontdesk_port), backlog=256, reuse_port=False
-        )
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        return socket.create_server((host, port), family=family, backlog=256)
+    except socket.gaierror as err:
+        raise SettingsError(
+            f"FRONTDESK_HOST is {host!r}, which is no address of this machine ({err.strerror}); "
+            "set it to 127.0.0.1, or 0.0.0.0 for all."
+        ) from err
     except OSError as err:
         raise SettingsError(
-            f"Port {settings.frontdesk_port} on {settings.frontdesk_host} can't be used "
-            f"({os.strerror(err.errno or 0)}); stop the program that listens there, or set "
-            "FRONTDESK_PORT."
+            f"Port {port} on {host} can't be used ({os.strerror(err.errno or 0)}); stop the "
+            "program that listens there, or set FRONTDESK_PORT."
         ) from err
 
 
@@ -360,6 +363,8 @@ async def _serve(
         server.should_exit = True
         await pages
     await frontdesk.delivery.finish(FINISH_SECONDS)
+    for platform in platforms:
+        await platform.close()
 
 
 def _web_server(
@@ -388,7 +393,7 @@ class _Server(uvicorn.Server):
 
 
 async def _encode(frontdesk: Frontdesk, console: Console) -> None:
-    """Make the missing vectors; without them the words alone decide, so errors don't end us."""
+    """Make the missing vectors; until they are there, words alone decide."""
     try:
         await frontdesk.knowledge.encode(console.encoding)
     except LogError as err:
@@ -397,12 +402,22 @@ async def _encode(frontdesk: Frontdesk, console: Console) -> None:
 
 @contextlib.asynccontextmanager
 async def _in_background(*work: Coroutine[None, None, None]) -> AsyncIterator[None]:
-    """Run `work` beside the body; when the body ends, cancel what is left."""
-    async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(coroutine) for coroutine in work]
+    """Run `work` beside the body, and cancel what is left of it when the body ends."""
+    tasks = [asyncio.create_task(_guarded(coroutine)) for coroutine in work]
+    try:
         yield
+    finally:
         for task in tasks:
             task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _guarded(work: Coroutine[None, None, None]) -> None:
+    """Run one part; a defect in it is logged, and the other parts go on without it."""
+    try:
+        await work
+    except Exception:
+        logger.exception("A part of Frontdesk ended")
 
 
 async def _signalled() -> None:

@@ -12,9 +12,12 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any, Literal, TypeVar
+
+from sqlite_utils import Database
 
 from bot.conversation import Answer, ConversationManager
-from bot.errors import DeliveryError, DeliveryRefused, LogError
+from bot.errors import DeliveryError, DeliveryInDoubt, DeliveryRefused, LogError
 from bot.log import record
 from bot.log.record import Received
 from bot.log.store import Store
@@ -26,11 +29,15 @@ from bot.understanding import clean
 
 logger = logging.getLogger(__name__)
 
+T = TypeVar("T")
+
 HISTORY_TURNS = 12
 ANSWERED_AT_ONCE = 64
 LARGEST_ATTEMPTS = 3  # a message that ended the program this often is handed to a person
-SEND_ATTEMPTS = 6
+LONGEST_KEPT = 10_000  # characters of a message; more than is read as a question
 FIRST_PAUSE_SECONDS = 1.0
+LONGEST_PAUSE_SECONDS = 60.0
+GIVE_UP_SECONDS = 24 * 3600.0  # of waiting between tries to send one reply
 
 Task = Received | Outgoing
 
@@ -54,7 +61,7 @@ class Delivery:
         self._pause = pause
         self._channels: dict[str, Channel] = {}
         self._waiting: dict[tuple[str, str], deque[Task]] = {}
-        self._running: set[asyncio.Task[None]] = set()
+        self._running: set[asyncio.Task[Any]] = set()
         self._slots = asyncio.Semaphore(ANSWERED_AT_ONCE)
 
     def add(self, channel: Channel) -> None:
@@ -66,14 +73,21 @@ class Delivery:
 
         Raises LogError when it could not be stored.
         """
-        masked = replace(incoming, text=await asyncio.to_thread(_without_private_data, incoming))
-        now = self._now()
-        received = await self._store.write(lambda db: record.receive(db, masked, now))
-        self._metrics.received(incoming.channel, is_new=received is not None)
-        if received is None:
-            return False
-        self._enqueue((received.channel, received.address), received)
-        return True
+        # Shielded: the writer commits it even if whoever waits for it goes away meanwhile, and
+        # what is stored must be answered.
+        accepting = asyncio.create_task(self._accept(incoming))
+        self._running.add(accepting)
+        accepting.add_done_callback(self._running.discard)
+        return await asyncio.shield(accepting)
+
+    async def _accept(self, incoming: Incoming) -> bool:
+        text = await asyncio.to_thread(_without_private_data, incoming.text)
+        masked, now = replace(incoming, text=text), self._now()
+        receipt = await self._store.write(lambda db: record.receive(db, masked, now))
+        self._metrics.received(incoming.channel, is_new=receipt.is_new)
+        if receipt.waiting:  # a redelivery helps a message along that lost its place in the queue
+            self._enqueue((receipt.waiting.channel, receipt.waiting.address), receipt.waiting)
+        return receipt.is_new
 
     async def resume(self) -> None:
         """Go on with what an earlier run of the program left unfinished."""
@@ -124,27 +138,38 @@ class Delivery:
                 outgoing = await self._answer(task)
             if outgoing:
                 await self._send(outgoing)
-        except LogError as err:
-            # What was stored is taken up again at the next start.
-            logger.error("A message could not be finished: %s", err)
         except Exception:  # the conversation's next message must not wait for the next start too
             logger.exception("Message or reply %d could not be finished.", task.id)
 
     async def _answer(self, received: Received) -> Outgoing | None:
         """Return the stored reply to a message, or None when it was answered before."""
-        if not await self._store.write(lambda db: record.start_attempt(db, received)):
+        if not await self._write(lambda db: record.start_attempt(db, received)):
             return None
         context = await self._store.read(
             lambda db: record.context(db, received.channel, received.address, HISTORY_TURNS)
         )
         answer = await self._find_answer(received, context)
         now = self._now()
-        outgoing = await self._store.write(lambda db: record.exchange(db, received, answer, now))
+        outgoing = await self._write(lambda db: record.exchange(db, received, answer, now))
         self._metrics.answered(received.channel, answer)
         return outgoing
 
+    async def _write(self, work: Callable[[Database], T]) -> T:
+        """Write, again and again while the database refuses: the disk may get room."""
+        pause = FIRST_PAUSE_SECONDS
+        while True:
+            try:
+                return await self._store.write(work)
+            except LogError as err:
+                if self._store.is_closed:
+                    raise
+                logger.error("Trying again in %.0f s: %s", pause, err)
+            await self._pause(pause)
+            pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
+
     async def _find_answer(self, received: Received, context: record.Context) -> Answer:
-        language = received.language or context.language
+        # The channel may know the language of a customer who has not written yet.
+        language = context.language or received.language
         if received.attempts >= LARGEST_ATTEMPTS:
             logger.error("Message %d ended the program before; handed off.", received.id)
             return self._conversations.failure(received.text, language)
@@ -161,31 +186,42 @@ class Delivery:
             return self._conversations.failure(received.text, language)
 
     async def _send(self, outgoing: Outgoing) -> None:
-        pause = FIRST_PAUSE_SECONDS
-        for attempt in range(1, SEND_ATTEMPTS + 1):
-            error = await self._try_to_send(outgoing, is_last=attempt == SEND_ATTEMPTS)
+        """Send a reply, again and again until it is settled or the program ends."""
+        pause, waited = FIRST_PAUSE_SECONDS, 0.0
+        while True:
+            is_last = waited >= GIVE_UP_SECONDS
+            error = await self._try_to_send(outgoing, is_last=is_last)
             if error is None:
                 return
-            await self._pause(error.retry_after_seconds or pause)
-            pause *= 2
+            wait = error.retry_after_seconds or pause
+            await self._pause(wait)
+            waited += wait
+            pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
 
     async def _try_to_send(self, outgoing: Outgoing, *, is_last: bool) -> DeliveryError | None:
         """Send once; return the error when another try may help, else None."""
-        if not await self._store.write(lambda db: record.start_sending(db, outgoing)):
+        if not await self._write(lambda db: record.start_sending(db, outgoing)):
             return None
         try:
             platform_id = await self._channels[outgoing.channel].send(outgoing)
         except DeliveryError as err:
-            final = is_last or isinstance(err, DeliveryRefused)
+            state = _state_after(err, is_last=is_last)
             error, now = str(err), self._now()
             logger.warning("Reply %d was not delivered: %s", outgoing.id, error)
-            await self._store.write(lambda db: record.not_sent(db, outgoing, error, final, now))
-            self._metrics.undelivered(outgoing.channel, is_final=final)
-            return None if final else err
+            await self._write(lambda db: record.not_sent(db, outgoing, error, state, now))
+            self._metrics.undelivered(outgoing.channel, state)
+            return err if state == "ready" else None
         now = self._now()
-        await self._store.write(lambda db: record.sent(db, outgoing, platform_id, now))
+        await self._write(lambda db: record.sent(db, outgoing, platform_id, now))
         return None
 
 
-def _without_private_data(incoming: Incoming) -> str:
-    return mask(clean(incoming.text))
+def _state_after(error: DeliveryError, *, is_last: bool) -> Literal["ready", "failed", "in_doubt"]:
+    if isinstance(error, DeliveryInDoubt):
+        return "in_doubt"
+    return "failed" if is_last or isinstance(error, DeliveryRefused) else "ready"
+
+
+def _without_private_data(text: str) -> str:
+    # Cut first: a message this long is no question, and masking takes time for each character.
+    return mask(clean(text[:LONGEST_KEPT]))

@@ -8,6 +8,7 @@
     │   └── ModelUnavailable  it can't be reached, or isn't ready yet
     ├── ChannelUnreachable    a platform can't be asked now; it may be over soon
     └── DeliveryError         a reply could not be handed to its platform
+        ├── DeliveryInDoubt   it may or may not have arrived: sending again could answer twice
         └── DeliveryRefused   the platform will never take it: don't try again
 
 The command line prints a FrontdeskError as one line and exits with 2. Anything else that reaches
@@ -52,6 +53,10 @@ class DeliveryError(FrontdeskError):
     def __init__(self, message: str, retry_after_seconds: float | None = None) -> None:
         super().__init__(message)
         self.retry_after_seconds = retry_after_seconds
+
+
+class DeliveryInDoubt(DeliveryError):
+    """It may or may not have arrived; sending again could answer twice."""
 
 
 class DeliveryRefused(DeliveryError):

@@ -135,7 +135,7 @@ def _outcome(question: Question, answer: Answer) -> Outcome:
     cited = tuple(citation.article for citation in chosen.citations)
     passages = [hit.passage for hit in answer.hits if hit.passage.article in cited]
     unknown = grounding.unknown_quantity(chosen.text, passages) if cited else None
-    expected_kind = chosen.source == "handoff"
+    is_handed_off = chosen.source == "handoff"
     return Outcome(
         question=question.question,
         language=answer.message.language,
@@ -143,7 +143,7 @@ def _outcome(question: Question, answer: Answer) -> Outcome:
         reply=chosen.text,
         kind=chosen.source,
         citations=cited,
-        is_right=bool(set(cited) & set(question.articles)) if question.articles else expected_kind,
+        is_right=bool(set(cited) & set(question.articles)) if question.articles else is_handed_off,
         has_facts=_has_facts(chosen.text, question.facts) if question.facts else None,
         ungrounded=unknown,
         refused_drafts=tuple(

@@ -5,15 +5,15 @@ A small model invents freely, so each of these must hold or the draft is never s
 - it is written in the customer's language, and is an answer at all;
 - every number stands in a passage, before the same unit ("30 days" is not "30 working days");
 - every link, mail address and phone number stands in a passage as it is;
-- every sentence takes its words from one place in a passage, at most two neighbouring sentences,
-  where they stand close together and in the same order: words gathered from here and there say
-  something new;
-- with the same polarity: where the passage says "not", the draft does, and the other way round.
+- every sentence takes its words from one sentence of a passage, where they stand close together and
+  in the same order: words gathered from here and there say something new;
+- the numbers of a sentence stand in that same one, and so do its conditions ("over 50 EUR");
+- each clause has the polarity of the clause it comes from: where that says "not", so does the
+  draft, and the other way round.
 
 The rules are lexical: they catch inventions, not every true sentence about something else.
 """
 
-import itertools
 import re
 import unicodedata
 from collections.abc import Iterator, Sequence
@@ -49,6 +49,13 @@ _NEGATION = re.compile(
     r"\b(not|no|non|never|cannot|without|neither|nor|none|nothing|unable|except|excluded|excluding)"
     r"\b|\w+n['’]t\b|不(?!同(?!意)|过(?!期)|但|仅|只|管|论|错)|没|無|无(?!论|线)|未(?!来)|勿"
     r"|(?<![特分区类性级个差辨识])别(?!人|的)|除外",
+    re.IGNORECASE,
+)
+_CLAUSE_BREAK = re.compile(r"[,;，；。\n]|[.!?](?=\s|$)|\bbut\b|\bhowever\b|但是?|不过", re.I)
+# Words that limit what is said; a draft that leaves one out promises more than the article.
+_CONDITION = re.compile(
+    r"\b(?:over|above|under|below|unless|only|except|if|minimum|least)\b"
+    r"|满|以上|以下|超过|除非|只能|只有|仅|如果|至少",
     re.IGNORECASE,
 )
 _THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
@@ -88,16 +95,26 @@ _CHINESE_PERCENT = re.compile(rf"百分之({_NUMERAL}|\d+(?:\.\d+)?)")
 _MEASURED = re.compile(rf"(?<=\d)\s*个?\s*({_MEASURE})|(?<=\d)\s*个")
 
 
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """A sentence of a passage."""
+
+    text: str
+    stems: tuple[str, ...]
+    article: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Grounding:
     """The outcome of the check: `refusal` is None when the draft may be shown.
 
     `support` is the share of the draft's own words that its passages have (0 to 1), of the
-    weakest sentence.
+    weakest sentence; `articles` are the ids of those that support it, in the draft's order.
     """
 
     refusal: str | None
     support: float
+    articles: tuple[str, ...] = ()
 
 
 def check(draft: str, passages: Sequence[Passage], question: str, language: Language) -> Grounding:
@@ -129,31 +146,63 @@ def sentences(text: str) -> list[str]:
 
 def _check_sentences(draft: str, passages: Sequence[Passage], question: str) -> Grounding:
     asked = set(_stems(question))
-    windows = [window for passage in passages for window in _windows(passage)]
-    weakest = 1.0
+    places = [place for passage in passages for place in _places(passage)]
+    weakest, articles = 1.0, {}
     for sentence in sentences(draft):
-        stems = _stems(sentence)
-        said = [word for word in stems if word != _NOT]
-        own = [word for word in said if word not in asked]
-        # The shortest of equals, so that a neighbour's "not" is not taken for the sentence's own.
-        support, _, window = max(
-            ((_support(said, own, window), -len(window), window) for window in windows),
-            default=(0.0, 0, []),
-        )
+        support, place = _best_place(sentence, places, asked)
         weakest = min(weakest, support)
-        if support < LEAST_SUPPORT:
+        if place is None or support < LEAST_SUPPORT:
             return Grounding(refusal="unsupported", support=weakest)
-        if (_NOT in stems) != (_NOT in window):
-            return Grounding(refusal="negation", support=weakest)
-    return Grounding(refusal=None, support=weakest)
+        if refusal := _difference(sentence, place):
+            return Grounding(refusal=refusal, support=weakest)
+        articles[place.article] = True
+    return Grounding(refusal=None, support=weakest, articles=tuple(articles))
 
 
-def _windows(passage: Passage) -> Iterator[list[str]]:
-    """Yield the stems of each sentence and of each pair of neighbours."""
-    found = [_stems(sentence) for sentence in sentences(passage.text)]
-    yield from found
-    for first, second in itertools.pairwise(found):
-        yield [*first, *second]
+def _best_place(
+    sentence: str, places: Sequence[_Place], asked: set[str]
+) -> tuple[float, _Place | None]:
+    """Return the place that supports a sentence most, and how much; the shortest of equals."""
+    said = [word for word in _stems(sentence) if word != _NOT]
+    own = [word for word in said if word not in asked]
+    supports = [_support(said, own, place.stems) for place in places]
+    if not supports:
+        return 0.0, None
+    best = max(range(len(places)), key=lambda i: (supports[i], -len(places[i].stems)))
+    return supports[best], places[best]
+
+
+def _difference(sentence: str, place: _Place) -> str | None:
+    """Return what a sentence says otherwise than the place that has its words, or None."""
+    there = set(_quantities(place.text))
+    for number, unit in _quantities(sentence):
+        if (number, unit) not in there:
+            return f"number:{number} {unit}".rstrip()
+    sources = [(clause, set(_stems(clause))) for clause in _clauses(place.text)]
+    for clause in _clauses(sentence):
+        stems = set(_stems(clause))
+        shared = [len((stems & source) - {_NOT}) for _, source in sources]
+        if not any(shared):
+            continue
+        likest = [sources[i] for i in range(len(sources)) if shared[i] == max(shared)]
+        if all((_NOT in stems) != (_NOT in source) for _, source in likest):
+            return "negation"
+        if all(not _conditions(source) <= _conditions(sentence) for source, _ in likest):
+            return "condition"
+    return None
+
+
+def _clauses(text: str) -> list[str]:
+    return [clause for clause in _CLAUSE_BREAK.split(text) if words(clause)]
+
+
+def _conditions(text: str) -> set[str]:
+    return {match.lower() for match in _CONDITION.findall(text)}
+
+
+def _places(passage: Passage) -> Iterator[_Place]:
+    for text in sentences(passage.text):
+        yield _Place(text, tuple(_stems(text)), passage.article)
 
 
 def _support(said: Sequence[str], own: Sequence[str], window: Sequence[str]) -> float:

@@ -42,6 +42,6 @@ class Metrics:
         refused = sum(candidate.refusal is not None for candidate in answer.decision.candidates)
         self._refused.inc(refused)
 
-    def undelivered(self, channel: str, *, is_final: bool) -> None:
-        """Count a delivery that failed, for now or for good."""
-        self._undelivered.labels(channel, "given_up" if is_final else "will_retry").inc()
+    def undelivered(self, channel: str, state: str) -> None:
+        """Count a delivery that did not succeed, by the state it leaves the reply in."""
+        self._undelivered.labels(channel, state).inc()

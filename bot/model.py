@@ -87,13 +87,19 @@ class ChatModel:
             )
             return _sampled(result, (time.perf_counter() - started) * 1000)
         except (openai.APIConnectionError, openai.InternalServerError) as err:
-            raise ModelUnavailable(f"the model server does not answer ({err})") from err
+            raise ModelUnavailable(f"the model server does not answer ({_kind(err)})") from err
         except (openai.OpenAIError, ValueError, TypeError, KeyError, AttributeError) as err:
-            raise ModelError(f"the model server refused the request ({err})") from err
+            raise ModelError(f"the model server refused the request ({_kind(err)})") from err
 
     async def close(self) -> None:
         """Close the connections."""
         await self._client.aclose()
+
+
+def _kind(error: Exception) -> str:
+    """Name an error without its text, in which servers repeat what the customer wrote."""
+    status = getattr(error, "status_code", None)
+    return f"{type(error).__name__} {status}" if status else type(error).__name__
 
 
 def estimated_tokens(text: str) -> int:

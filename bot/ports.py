@@ -48,6 +48,10 @@ class Channel(Protocol):
 class Platform(Channel, Protocol):
     """A channel behind somebody else's servers."""
 
+    async def close(self) -> None:
+        """Close what `send` needs; called after the last reply."""
+        ...
+
     async def check(self) -> None:
         """Ask the platform whether the settings work.
 

@@ -114,7 +114,8 @@ def load_settings(**overrides: Any) -> Settings:
 def _refuse_unknown_environment() -> None:
     known = {name.upper() for name in Settings.model_fields}
     for name in sorted(os.environ):
-        if name.startswith("FRONTDESK_") and name not in known and "_TEST_" not in name:
+        is_ours = name.startswith("FRONTDESK_") and not name.startswith("FRONTDESK_TEST_")
+        if is_ours and name not in known:
             raise SettingsError(f"{name} is not a setting{_suggestion(name, known)}.")
 
 

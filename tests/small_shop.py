@@ -157,9 +157,13 @@ class Pauses:
     """Stands for waiting: keeps how long, and goes on at once."""
 
     seconds: list[float] = field(default_factory=list)
+    then: Callable[[], Awaitable[object]] | None = None
 
     async def __call__(self, seconds: float) -> None:
         self.seconds.append(seconds)
+        if self.then:
+            then, self.then = self.then, None
+            await then()
 
 
 _numbers = count(1)
@@ -196,10 +200,17 @@ class Desk:
     pauses: Pauses
     registry: CollectorRegistry
 
-    async def ask(self, text: str, address: str = "ada", key: str | None = None) -> Outgoing:
+    async def ask(
+        self,
+        text: str,
+        address: str = "ada",
+        key: str | None = None,
+        language: Language | None = None,
+    ) -> Outgoing:
         """Let a customer write and return the reply that reaches them."""
         number = len(self.channel.sent)
-        assert await self.delivery.accept(incoming(text, address=address, key=key))
+        message = incoming(text, address=address, key=key, language=language)
+        assert await self.delivery.accept(message)
         return (await self.channel.replies(number + 1))[number]
 
     async def settled(self) -> None:

@@ -13,8 +13,15 @@ from pathlib import Path
 import pytest
 
 from bot.conversation import ConversationManager, Progress
-from bot.delivery import HISTORY_TURNS, LARGEST_ATTEMPTS, SEND_ATTEMPTS, Delivery
-from bot.errors import DeliveryError, DeliveryRefused, LogError
+from bot.delivery import (
+    GIVE_UP_SECONDS,
+    HISTORY_TURNS,
+    LARGEST_ATTEMPTS,
+    LONGEST_KEPT,
+    LONGEST_PAUSE_SECONDS,
+    Delivery,
+)
+from bot.errors import DeliveryError, DeliveryInDoubt, DeliveryRefused, LogError
 from bot.log import record
 from bot.log.store import Store
 from bot.messages import Language, Turn
@@ -222,15 +229,84 @@ async def test_that_a_refused_delivery_is_not_tried_again(tmp_path: Path) -> Non
         assert reply.text == RETURNS_ZH
 
 
-async def test_that_a_delivery_is_given_up_in_the_end(tmp_path: Path) -> None:
+async def test_that_a_reply_outlives_an_outage_of_hours(tmp_path: Path) -> None:
     async with open_desk(tmp_path) as desk:
-        desk.channel.errors.extend(DeliveryError("down") for _ in range(SEND_ATTEMPTS))
+        desk.channel.errors.extend(DeliveryError("down") for _ in range(300))
+        await desk.ask(QUESTION["en"])
+        await desk.settled()
+
+        assert await states(desk) == ["sent"]
+        assert max(desk.pauses.seconds) == LONGEST_PAUSE_SECONDS
+        assert sum(desk.pauses.seconds) > 4 * 3600
+
+
+async def test_that_a_delivery_is_given_up_after_a_day(tmp_path: Path) -> None:
+    async with open_desk(tmp_path) as desk:
+        desk.channel.errors.extend(DeliveryError("down", 3600) for _ in range(30))
         await desk.delivery.accept(incoming())
         await desk.settled()
 
-        [row] = await desk.rows("SELECT state, attempts, error FROM outbox")
-        assert row == ("failed", SEND_ATTEMPTS, "down")
-        assert len(desk.channel.tries) == SEND_ATTEMPTS
+        assert await states(desk) == ["failed"]
+        assert sum(desk.pauses.seconds) == GIVE_UP_SECONDS
+
+
+async def test_that_a_reply_that_may_have_arrived_is_not_sent_again(tmp_path: Path) -> None:
+    async with open_desk(tmp_path) as desk:
+        desk.channel.errors.append(DeliveryInDoubt("the answer was lost"))
+        await desk.delivery.accept(incoming())
+        await desk.settled()
+
+        assert await states(desk) == ["in_doubt"]
+        assert len(desk.channel.tries) == 1
+
+
+async def test_that_a_message_whose_channel_gave_up_waiting_is_answered(tmp_path: Path) -> None:
+    async with open_desk(tmp_path) as desk:
+        accepting = asyncio.create_task(desk.delivery.accept(incoming()))
+        await asyncio.sleep(0)
+        accepting.cancel()
+
+        assert (await desk.channel.replies(1))[0].text == RETURNS_EN
+
+
+async def test_that_a_redelivery_helps_a_forgotten_message_along(tmp_path: Path) -> None:
+    message = incoming()
+    async with open_desk(tmp_path) as desk:
+        # Stored by a program that ended; this one was not told to resume.
+        await desk.store.write(lambda db: record.receive(db, message, NOW))
+
+        assert await desk.delivery.accept(message) is False
+
+        assert (await desk.channel.replies(1))[0].text == RETURNS_EN
+
+
+async def test_that_an_answer_waits_for_room_on_the_disk(tmp_path: Path) -> None:
+    async with open_desk(tmp_path) as desk:
+        full = "CREATE TEMP TRIGGER full BEFORE INSERT ON turns BEGIN SELECT no_such(); END"
+        await desk.store.write(lambda db: db.execute(full))
+        desk.pauses.then = lambda: desk.store.write(lambda db: db.execute("DROP TRIGGER full"))
+
+        reply = await desk.ask(QUESTION["en"])
+        await desk.settled()
+
+        assert reply.text == RETURNS_EN
+        assert await states(desk) == ["sent"]
+
+
+async def test_that_an_endless_message_is_cut_before_it_is_kept(tmp_path: Path) -> None:
+    async with open_desk(tmp_path) as desk:
+        await desk.ask("退" * 100_000)
+
+        [(length,)] = await desk.rows("SELECT length(text) FROM inbox")
+        assert length == LONGEST_KEPT
+
+
+async def test_that_a_number_is_answered_in_the_conversations_language(tmp_path: Path) -> None:
+    async with open_desk(tmp_path) as desk:
+        await desk.ask(QUESTION["zh"])
+        reply = await desk.ask("👍", language="en")
+
+        assert reply.language == "zh"
 
 
 @pytest.mark.parametrize("error", [RuntimeError("defect"), KeyError("缺"), ValueError()])
@@ -428,7 +504,7 @@ async def test_that_figures_are_counted(tmp_path: Path) -> None:
         assert figures["frontdesk_messages_total", "test", "new"] == 1
         assert figures["frontdesk_messages_total", "test", "duplicate"] == 1
         assert figures["frontdesk_replies_total", "test", "article"] == 1
-        assert figures["frontdesk_undelivered_total", "test", "will_retry"] == 1
+        assert figures["frontdesk_undelivered_total", "test", "ready"] == 1
 
 
 CRASHING = """

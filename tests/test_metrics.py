@@ -54,10 +54,11 @@ def test_that_failed_deliveries_are_counted_by_what_follows() -> None:
     registry = CollectorRegistry()
     metrics = Metrics(registry)
 
-    metrics.undelivered("slack", is_final=False)
-    metrics.undelivered("slack", is_final=True)
+    outcomes = ("ready", "failed", "in_doubt")
+    for outcome in outcomes:
+        metrics.undelivered("slack", outcome)
 
-    for outcome in ("will_retry", "given_up"):
+    for outcome in outcomes:
         labels = {"channel": "slack", "outcome": outcome}
         assert registry.get_sample_value("frontdesk_undelivered_total", labels) == 1
 

@@ -17,7 +17,7 @@ from bot import grounding
 from bot.candidates.article import citation
 from bot.errors import ModelError
 from bot.knowledge.scoring import Hit
-from bot.messages import Candidate, Generation, Language, Turn
+from bot.messages import Candidate, Citation, Generation, Language, Turn
 from bot.model import ChatModel, Sampled, estimated_tokens
 from bot.understanding import Understood
 from prompts import Prompt, Prompts
@@ -65,6 +65,7 @@ class DraftWriter:
         self, message: Understood, history: Sequence[Turn], hits: Sequence[Hit]
     ) -> tuple[list[Candidate], Generation]:
         """Return checked drafts and the record of the call; a failed call gives no drafts."""
+        hits = [hit for hit in hits if hit.is_answer]
         prompt = self._prompts.get("answer", message.language)
         request = self._messages(prompt, message, history, hits)
         sampled, error = await self._sample(request)
@@ -98,12 +99,11 @@ class DraftWriter:
     def _candidate(
         self, text: str, log_probability: float, message: Understood, hits: Sequence[Hit]
     ) -> Candidate:
-        passages = [hit.passage for hit in hits]
-        found = grounding.check(text, passages, message.text, message.language)
+        found = grounding.check(text, [hit.passage for hit in hits], message.text, message.language)
         return Candidate(
             source="draft",
             text=text,
-            citations=(citation(hits[0]),),
+            citations=_citations(hits, found.articles),
             features={"support": found.support, "log_probability": log_probability},
             refusal=found.refusal,
         )
@@ -153,6 +153,12 @@ def _system_message(prompt: Prompt, hits: Sequence[Hit]) -> SystemMessage:
         f"{hit.passage.title}: {hit.passage.heading}\n{hit.passage.text}" for hit in hits
     )
     return SystemMessage(prompt.render(passages=passages))
+
+
+def _citations(hits: Sequence[Hit], articles: Sequence[str]) -> tuple[Citation, ...]:
+    """Return the references to the articles that support a draft."""
+    by_article = {hit.passage.article: citation(hit) for hit in hits}
+    return tuple(by_article[article] for article in articles)
 
 
 def _nothing(latency_ms: float) -> Sampled:

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 import uuid_utils
 from sqlite_utils import Database
@@ -45,8 +45,16 @@ class Context:
     language: Language | None = None
 
 
-def receive(db: Database, incoming: Incoming, now: datetime) -> Received | None:
-    """Store a message; return None when any of its keys was seen before."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Receipt:
+    """A message that is stored; `waiting` is None once it has its answer."""
+
+    is_new: bool
+    waiting: Received | None
+
+
+def receive(db: Database, incoming: Incoming, now: datetime) -> Receipt:
+    """Store a message, unless one with any of its keys is stored already."""
     marks = ", ".join("?" * len(incoming.event_keys))
     seen = db.execute(
         f"SELECT inbox FROM inbox_keys WHERE channel = ? AND event_key IN ({marks})",
@@ -54,7 +62,7 @@ def receive(db: Database, incoming: Incoming, now: datetime) -> Received | None:
     ).fetchone()
     if seen:
         _add_keys(db, incoming, seen[0])
-        return None
+        return Receipt(is_new=False, waiting=_unanswered(db, seen[0]))
     row = {
         "channel": incoming.channel,
         "event_key": incoming.event_keys[0],
@@ -66,7 +74,12 @@ def receive(db: Database, incoming: Incoming, now: datetime) -> Received | None:
     }
     inbox = _insert(db, "inbox", row)
     _add_keys(db, incoming, inbox)
-    return _received(db, inbox)
+    return Receipt(is_new=True, waiting=_received(db, inbox))
+
+
+def _unanswered(db: Database, inbox: int) -> Received | None:
+    row = db.execute("SELECT 1 FROM inbox WHERE id = ? AND turn IS NULL", [inbox]).fetchone()
+    return _received(db, inbox) if row else None
 
 
 def _add_keys(db: Database, incoming: Incoming, inbox: int) -> None:
@@ -173,11 +186,18 @@ def sent(db: Database, outgoing: Outgoing, platform_id: str, now: datetime) -> N
     )
 
 
-def not_sent(db: Database, outgoing: Outgoing, error: str, final: bool, now: datetime) -> None:
-    """Note that the platform did not take a reply, this time or for good."""
+def not_sent(
+    db: Database,
+    outgoing: Outgoing,
+    error: str,
+    state: Literal["ready", "failed", "in_doubt"],
+    now: datetime,
+) -> None:
+    """Note that the platform did not take a reply: for now, for good, or who knows."""
+    settled_at = None if state == "ready" else now.isoformat()
     db.execute(
         "UPDATE outbox SET state = ?, error = ?, settled_at = ? WHERE id = ?",
-        ["failed" if final else "ready", error, now.isoformat() if final else None, outgoing.id],
+        [state, error, settled_at, outgoing.id],
     )
 
 

@@ -67,6 +67,11 @@ class Store:
         self._writer = threading.Thread(target=self._run_writer, name="log-writer", daemon=True)
         self._writer.start()
 
+    @property
+    def is_closed(self) -> bool:
+        """Whether `close` was called: nothing can be read or written any more."""
+        return self._is_closed
+
     async def write(self, work: Callable[[Database], T]) -> T:
         """Run `work` in a transaction and return its result once it is on the disk.
 

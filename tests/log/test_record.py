@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from datetime import timedelta
+from typing import Literal
 
 import pytest
 from sqlite_utils import Database
@@ -92,9 +93,10 @@ def answer(language: Language = "en", handoff: HandoffReason | None = None) -> A
 
 
 def receive(db: Database, message: Incoming) -> Received:
-    received = record.receive(db, message, NOW)
-    assert received is not None
-    return received
+    receipt = record.receive(db, message, NOW)
+    assert receipt.is_new
+    assert receipt.waiting is not None
+    return receipt.waiting
 
 
 def exchange(
@@ -138,7 +140,8 @@ def test_that_any_known_key_makes_a_duplicate(
 
     again = record.receive(db, replace(incoming("changed"), event_keys=second), LATER)
 
-    assert (again is None) == is_duplicate
+    assert again.is_new != is_duplicate
+    assert again.waiting is not None
     assert len(rows(db, "inbox")) == 2 - is_duplicate
 
 
@@ -146,7 +149,14 @@ def test_that_a_key_of_a_duplicate_is_known_from_then_on(db: Database) -> None:
     receive(db, replace(incoming(), event_keys=("a",)))
     record.receive(db, replace(incoming(), event_keys=("a", "b")), NOW)
 
-    assert record.receive(db, replace(incoming(), event_keys=("b",)), NOW) is None
+    assert not record.receive(db, replace(incoming(), event_keys=("b",)), NOW).is_new
+
+
+def test_that_an_answered_message_waits_no_more(db: Database) -> None:
+    message = incoming()
+    record.exchange(db, receive(db, message), answer("en", None), LATER)
+
+    assert record.receive(db, message, LATER) == record.Receipt(is_new=False, waiting=None)
 
 
 def test_that_a_key_given_twice_is_one_key(db: Database) -> None:
@@ -275,17 +285,19 @@ def test_that_a_delivery_is_noted_step_by_step(db: Database) -> None:
     assert record.unsent(db) == []
 
 
-@pytest.mark.parametrize(("final", "state"), [(False, "ready"), (True, "failed")])
-def test_that_a_failed_delivery_waits_or_is_given_up(db: Database, final: bool, state: str) -> None:
+@pytest.mark.parametrize("state", ["ready", "failed", "in_doubt"])
+def test_that_a_failed_delivery_waits_or_is_settled(
+    db: Database, state: Literal["ready", "failed", "in_doubt"]
+) -> None:
     outgoing = exchange(db)
     record.start_sending(db, outgoing)
 
-    record.not_sent(db, outgoing, "错误: blocked", final, LATER)
+    record.not_sent(db, outgoing, "错误: blocked", state, LATER)
 
     [row] = rows(db, "outbox")
     assert (row["state"], row["error"]) == (state, "错误: blocked")
-    assert (row["settled_at"] is not None) == final
-    assert len(record.unsent(db)) == (not final)
+    assert (row["settled_at"] is None) == (state == "ready")
+    assert len(record.unsent(db)) == (state == "ready")
 
 
 def test_that_only_interrupted_deliveries_are_in_doubt(db: Database) -> None:
