@@ -26,11 +26,18 @@ _CHINESE_IDENTITY = re.compile(r"(?<!\d)\d{17}[\dXxＸｘ](?![\dA-Za-z])")
 # Written in one run, or in the groups printed on the card: not any digits that happen to follow
 # each other, such as an order number and a date. Thirteen digits are an article's bar code.
 _CARD = re.compile(
-    r"(?<![\dA-Za-z-])(?:\d{14,19}|\d{4}([ -])\d{4}\1\d{4}\1\d{1,7}(?:\1\d{1,3})?"
-    r"|[3３]\d{3}([ -])\d{6}\2\d{5})(?!\d)"
+    r"(?<![\dA-Za-z-])(?:\d{14,19}|\d{4}([ .-])\d{4}\1\d{4}\1\d{1,7}(?:\1\d{1,3})?"
+    r"|[3３]\d{3}([ .-])\d{6}\2\d{5})(?!\d)"
 )
-# A code of letters in front makes it an order number: LF-2024-000123.
-_ORDER_CODE = re.compile(r"(?<![A-Za-z])(?!TEL)[A-Z]{1,4}-$")
+# What stands in front makes it an order number: LF-2024-000123, "order 20240001", 订单号20240001.
+_ORDER_CODE = re.compile(
+    r"(?<![A-Za-z])(?!TEL)[A-Z]{1,4}-$"
+    r"|(?i:\border)\W{0,2}(?i:number|no|nr|id)?\W{0,3}$|(?:订单|单)号?\W{0,3}(?:是|为)?\W{0,2}$"
+)
+# Characters that look like these and are typed or pasted in their place.
+_LOOK_ALIKES = str.maketrans(
+    {"＠": "@"} | {chr(space): " " for space in (0xA0, *range(0x2000, 0x200B), 0x202F, 0x3000)}
+)
 # The search for phone numbers takes the square of a text's length, so it sees a piece at a time;
 # pieces end with a letter where they can.
 _PIECE = re.compile(r".{1,2000}(?:[^\W\d]|\Z)|.{1,2000}", re.DOTALL)
@@ -40,7 +47,7 @@ _PHONE_REGIONS = ("CN", "GB", "US", "DE")
 
 def mask(text: str) -> str:
     """Return the text with each piece of sensitive data replaced by its kind, e.g. `[card]`."""
-    text = _EMAIL.sub("[email]", text)
+    text = _EMAIL.sub("[email]", text.translate(_LOOK_ALIKES))
     text = _mask_valid(text, _IBAN, iban.is_valid, "[iban]")
     text = _mask_valid(text, _CHINESE_IDENTITY, ric.is_valid, "[identity number]")
     text = _mask_valid(text, _CARD, _is_card, "[card]")
@@ -61,7 +68,7 @@ def _mask_valid(
 
 
 def _group_ends(text: str) -> list[int]:
-    ends = [position for position, char in enumerate(text) if char in " -"]
+    ends = [position for position, char in enumerate(text) if char in " .-"]
     return [len(text), *reversed(ends)]
 
 
@@ -80,7 +87,7 @@ def _mask_phones_of(text: str) -> str:
             text, region, leniency=phonenumbers.Leniency.VALID, max_tries=64
         )
         for match in reversed([match for match in matcher if _is_written_out(match)]):
-            if not _ORDER_CODE.search(text, max(0, match.start - 8), match.start):
+            if not _ORDER_CODE.search(text, max(0, match.start - 24), match.start):
                 text = f"{text[: match.start]}[phone]{text[match.end :]}"
     return text
 

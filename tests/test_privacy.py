@@ -60,6 +60,8 @@ def test_that_sensitive_data_is_masked(text: str, expected: str) -> None:
         pytest.param("Order 10482 has not arrived", id="order-number"),
         pytest.param("订单号 20481 还没到", id="order-number-chinese"),
         pytest.param("LF-2024-000123", id="order-number-letters"),
+        pytest.param("where is order 2024000123?", id="order-number-like-a-phone"),
+        pytest.param("订单号：2024000123 到哪了", id="order-number-like-a-phone-chinese"),
         pytest.param("12345678", id="eight-digits"),
         pytest.param("on 2026-03-01 at 10:30", id="date"),
         pytest.param("01.03.2026", id="date-dots"),
@@ -127,3 +129,16 @@ def test_that_no_card_number_is_left(
     written = number.translate(FULL_WIDTH) if is_wide else number
 
     assert mask(f"{around[0]}{written}{around[1]}") == f"{around[0]}[card]{around[1]}"
+
+
+@pytest.mark.parametrize(
+    ("text", "masked"),
+    [
+        pytest.param("4111\u00a01111\u00a01111\u00a01111", "[card]", id="no-break-spaces"),
+        pytest.param("4111.1111.1111.1111", "[card]", id="dots"),
+        pytest.param("写信到 ada＠example.com", "写信到 [email]", id="full-width-at"),
+        pytest.param("call 2024000123", "call [phone]", id="phone-after-another-word"),
+    ],
+)
+def test_that_look_alikes_do_not_hide_data(text: str, masked: str) -> None:
+    assert mask(text) == masked
