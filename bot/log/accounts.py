@@ -42,7 +42,7 @@ MOST_KNOWN_ADDRESSES = 100
 HASHES_AT_ONCE = 2
 
 Clock = Callable[[], datetime]
-Action = Literal["log_in", "log_in_failed", "log_out", "view_transcript", "search"]
+Action = Literal["log_in", "log_in_failed", "log_out", "view_list", "view_transcript", "search"]
 
 
 def utc_now() -> datetime:
