@@ -1,7 +1,7 @@
 """Take the pictures in docs/images from a running Frontdesk with the example shop.
 
-    FRONTDESK_ADMIN_PASSWORD=… make run
-    FRONTDESK_ADMIN_PASSWORD=… .venv/bin/python docs/screenshots.py
+FRONTDESK_ADMIN_PASSWORD=… make run
+FRONTDESK_ADMIN_PASSWORD=… .venv/bin/python docs/screenshots.py
 """
 
 import os

@@ -1,10 +1,11 @@
 """The admin pages: log in, search the conversations, read one with the reasons of each reply."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlencode, urlsplit
+from urllib.parse import parse_qs, urlencode
 
 from starlette.middleware import Middleware
 from starlette.requests import Request
@@ -12,12 +13,14 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 
 from adapters.admin import guard
+from adapters.rendering import is_web_address
 from adapters.web.language import page_language, remember_language
 from adapters.web.page import OwnFiles, templates
 from bot.log import review
 from bot.log.accounts import Accounts, Clock
 from bot.log.store import Store
 from bot.messages import LANGUAGES, Language
+from bot.privacy import mask
 from prompts import Prompts
 
 HERE = Path(__file__).parent
@@ -84,9 +87,11 @@ class Admin:
     async def conversations(self, request: Request) -> Response:
         """Show the list, with search and filters."""
         filters, after = _filters(request), _page_key(request)
+        account = guard.current_session(request).account
         if filters != review.Filters():
-            account = guard.current_session(request).account
-            await self._accounts.record(account, "search", _query(request))
+            query = await asyncio.to_thread(_audited_query, request)
+            await self._accounts.record(account, "search", query)
+        await self._accounts.record(account, "view_list", _key_text(after) if after else "")
         page = await self._store.read(lambda db: review.conversations(db, filters, after=after))
         return self._page(
             request,
@@ -160,14 +165,6 @@ def percent(probability: float) -> str:
     return f"{probability:.0%}" if probability in (0, 1) else f"{probability:.1%}"
 
 
-def is_web_address(url: str) -> bool:
-    """Say whether a link may be followed: http and https, never a script."""
-    try:
-        return urlsplit(url).scheme in ("http", "https")
-    except ValueError:
-        return False
-
-
 async def _form(request: Request) -> Mapping[str, str]:
     """Return the fields of a small form; anything else counts as an empty one."""
     try:
@@ -194,13 +191,23 @@ def _query(request: Request, **more: str) -> str:
     return urlencode({name: value[:LONGEST_SEARCH] for name, value in given.items() if value})
 
 
+def _audited_query(request: Request) -> str:
+    """Return the search without private data: the audit outlives what the log forgets."""
+    given = {name: mask(request.query_params.get(name, "")) for name in _FIELDS}
+    return urlencode({name: value[:LONGEST_SEARCH] for name, value in given.items() if value})
+
+
 def _page_key(request: Request) -> review.PageKey | None:
     at, _, conversation = request.query_params.get("after", "").partition("~")
     return review.PageKey(last_turn_at=at, id=conversation) if conversation else None
 
 
 def _next_page(request: Request, key: review.PageKey | None) -> str | None:
-    return f"?{_query(request, after=f'{key.last_turn_at}~{key.id}')}" if key else None
+    return f"?{_query(request, after=_key_text(key))}" if key else None
+
+
+def _key_text(key: review.PageKey) -> str:
+    return f"{key.last_turn_at}~{key.id}"[:LONGEST_SEARCH]
 
 
 def _number(text: str) -> int | None:

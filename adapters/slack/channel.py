@@ -10,6 +10,7 @@ import logging
 from functools import partial
 from typing import Any
 
+import aiohttp
 from slack_bolt.adapter.socket_mode.aiohttp import AsyncSocketModeHandler
 from slack_bolt.async_app import AsyncApp
 from slack_bolt.response import BoltResponse
@@ -23,15 +24,16 @@ from adapters.slack.client import (
     MESSAGE_LIMIT,
     NETWORK_ERRORS,
     delivery_error,
-    error_code,
     escape,
     explain,
+    in_doubt,
     is_mended_by_settings,
     library_logger,
     link,
     seconds_to_wait,
 )
 from adapters.slack.incoming import CHANNEL, Address, incoming_from
+from adapters.slack.presence import Presence
 from bot.errors import ChannelUnreachable, DeliveryError, DeliveryRefused, SettingsError
 from bot.messages import Outgoing, Stage
 from bot.ports import Inbox
@@ -40,8 +42,6 @@ from prompts import Prompts
 logger = logging.getLogger(__name__)
 
 STYLE = Style(limit=MESSAGE_LIMIT, escape=escape, name=link)
-# Slack shows it after the app's name and has no translation of it: "Frontdesk is typing…".
-_STATUS = "is typing…"
 _CLOSING_SECONDS = 2.0
 
 
@@ -73,6 +73,11 @@ class SlackChannel:
             retry_handlers=[],
         )
         self._client = self._new_client()
+        self._presence = Presence(self._client)
+        # The time to connect is counted apart: who runs out of that has posted nothing.
+        self._posting_timeout = aiohttp.ClientTimeout(
+            connect=timeout_seconds, total=2 * timeout_seconds
+        )
         self._bot_token = bot_token
         self._inbox = inbox
         self._prompts = prompts
@@ -116,7 +121,10 @@ class SlackChannel:
             raise ChannelUnreachable(sentence) from None
 
     async def run(self) -> None:
-        """Receive messages until cancelled; a lost connection heals by itself."""
+        """Receive messages until cancelled; a lost connection heals by itself.
+
+        Replies can be sent before, meanwhile and after.
+        """
         delay = 0.0
         while True:
             try:
@@ -132,6 +140,10 @@ class SlackChannel:
                 self._report("Slack's answer can't be read; it is asked again.")
                 delay = self._longer(delay)
                 await asyncio.sleep(delay)
+
+    async def close(self) -> None:
+        """End what is still under way once the last reply is sent."""
+        await self._presence.stop_all()
 
     def _longer(self, delay: float) -> float:
         return min(max(self._first_delay_seconds, 2 * delay), self._longest_delay_seconds)
@@ -215,22 +227,15 @@ class SlackChannel:
     async def show_progress(self, address: str, stage: Stage) -> None:
         """Show "… is typing" in a thread; outside of threads Slack has no such sign."""
         where = Address.parse(address)
-        if where.thread is None:
-            return
-        try:
-            await self._client.assistant_threads_setStatus(
-                channel_id=where.channel, thread_ts=where.thread, status=_STATUS
-            )
-        except SlackApiError as err:
-            logger.info("Status in %s not shown: %s", where.channel, error_code(err))
-        except NETWORK_ERRORS as err:
-            logger.info("Status in %s not shown: %s", where.channel, type(err).__name__)
+        if where.thread is not None:
+            self._presence.start(where)
 
     async def send(self, outgoing: Outgoing) -> str:
         """Post a reply, in parts where it is long; return the `ts` of the last part.
 
         A second call for the same reply goes on after the parts that were posted.
         """
+        self._presence.stop(Address.parse(outgoing.address))
         if not (texts := render(outgoing, self._prompts, STYLE)):
             raise DeliveryRefused(f"Reply {outgoing.id} has no words.")
         sent = self._sent_parts.pop(outgoing.id, [])
@@ -247,17 +252,23 @@ class SlackChannel:
         where = Address.parse(outgoing.address)
         metadata = {"event_type": "frontdesk_reply", "event_payload": {"reply_id": outgoing.turn}}
         try:
-            response = await self._client.chat_postMessage(
-                channel=where.channel,
-                thread_ts=where.thread,
-                text=text,
-                unfurl_links=False,
-                unfurl_media=False,
-                metadata=metadata,
-            )
+            async with aiohttp.ClientSession(timeout=self._posting_timeout) as session:
+                response = await self._new_client(session=session).chat_postMessage(
+                    channel=where.channel,
+                    thread_ts=where.thread,
+                    text=text,
+                    unfurl_links=False,
+                    unfurl_media=False,
+                    metadata=metadata,
+                )
         except (SlackApiError, *NETWORK_ERRORS) as err:
             raise delivery_error(err, self._client.base_url) from err
-        return str(response["ts"])
+        except Exception as err:
+            # The library trips over answers that are not Slack's.
+            raise in_doubt(f"Slack's answer can't be read ({type(err).__name__}).") from err
+        if not (ts := response.get("ts")):
+            raise in_doubt("Slack's answer does not name the message.")
+        return str(ts)
 
 
 def _asked_to_wait(error: Exception) -> float | None:

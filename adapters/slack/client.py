@@ -9,7 +9,7 @@ from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
 from adapters.rendering import is_web_address
-from bot.errors import DeliveryError, DeliveryRefused
+from bot.errors import DeliveryError, DeliveryInDoubt, DeliveryRefused
 from bot.messages import Citation
 
 logger = logging.getLogger(__name__)
@@ -19,6 +19,13 @@ DEFAULT_BASE_URL = AsyncWebClient.BASE_URL
 MESSAGE_LIMIT = 4000
 
 NETWORK_ERRORS = (aiohttp.ClientError, TimeoutError, OSError)
+# Nothing was sent to Slack: there was no connection, not even through the proxy.
+_NEVER_LEFT = (
+    aiohttp.ClientConnectorError,
+    aiohttp.ClientHttpProxyError,
+    aiohttp.ConnectionTimeoutError,
+    aiohttp.InvalidURL,
+)
 _REFUSED = frozenset(
     {
         "account_inactive",
@@ -94,10 +101,13 @@ def link(citation: Citation) -> str:
 
 def error_code(error: SlackApiError) -> str:
     """Return Slack's word for what is wrong, such as "channel_not_found"."""
+    return _named_error(error) or f"status {status_of(error)}"
+
+
+def _named_error(error: SlackApiError) -> str | None:
     data = getattr(error.response, "data", None)
-    if isinstance(data, dict) and isinstance(data.get("error"), str):
-        return str(data["error"])
-    return f"status {status_of(error)}"
+    named = data.get("error") if isinstance(data, dict) else None
+    return named if isinstance(named, str) else None
 
 
 def status_of(error: SlackApiError) -> int:
@@ -145,10 +155,25 @@ def is_mended_by_settings(error: Exception) -> bool:
 
 
 def delivery_error(error: Exception, base_url: str) -> DeliveryError:
-    """Return the error to raise for a reply that Slack did not take."""
+    """Return the error to raise for a reply that Slack did not take, or perhaps did."""
     if isinstance(error, SlackApiError):
         if (seconds := seconds_to_wait(error)) is not None:
             return DeliveryError("Slack asks us to wait.", seconds)
         if (code := error_code(error)) in _REFUSED:
             return DeliveryRefused(f"Slack refused the reply: {code}.")
-    return DeliveryError(explain(error, "SLACK_BOT_TOKEN", base_url))
+        if status_of(error) >= 500:
+            return in_doubt(f"Slack failed at taking the reply ({code}).")
+    sentence = explain(error, "SLACK_BOT_TOKEN", base_url)
+    return DeliveryError(sentence) if _is_surely_not_posted(error) else in_doubt(sentence)
+
+
+def in_doubt(sentence: str) -> DeliveryInDoubt:
+    """Return the error to raise for a reply that Slack may have posted."""
+    return DeliveryInDoubt(f"{sentence} The reply may have arrived.")
+
+
+def _is_surely_not_posted(error: Exception) -> bool:
+    if not isinstance(error, SlackApiError):
+        return isinstance(error, _NEVER_LEFT)
+    # An answer without Slack's own "no" may be what is left of a "yes".
+    return status_of(error) >= 300 or _named_error(error) is not None

@@ -14,8 +14,8 @@ from telegram import LinkPreviewOptions, ReplyParameters, Update, User
 from telegram.error import ChatMigrated, InvalidToken, RetryAfter, TelegramError
 
 from adapters.rendering import Style, render, utf16_length
-from adapters.telegram.client import TelegramClient, seconds_to_wait
-from adapters.telegram.incoming import CHANNEL, Address, incoming_from, question_of
+from adapters.telegram.client import TelegramClient, in_doubt, seconds_to_wait
+from adapters.telegram.incoming import CHANNEL, Address, Albums, incoming_from, question_of
 from adapters.telegram.presence import Presence
 from bot.errors import ChannelUnreachable, DeliveryError, DeliveryRefused, SettingsError
 from bot.messages import Outgoing, Stage
@@ -65,6 +65,7 @@ class TelegramChannel:
         self._me: User | None = None
         self._offset: int | None = None
         self._trouble: str | None = "Telegram has not been reached yet."
+        self._albums = Albums()
         self._sent_parts: dict[int, list[str]] = {}
 
     @property
@@ -93,16 +94,20 @@ class TelegramChannel:
             await client.close()
 
     async def run(self) -> None:
-        """Receive messages until cancelled; errors of the network heal by themselves."""
+        """Receive messages until cancelled; errors of the network heal by themselves.
+
+        Replies can be sent before, meanwhile and after, until `close`.
+        """
         await self._client.open()
         try:
             while True:
                 await self._poll_once_or_back_off()
         finally:
-            await self.close()
+            # Not the connections for calls: running answers are sent after this.
+            await self._client.close_polling()
 
     async def close(self) -> None:
-        """Close the connections; a later `send` opens them again."""
+        """Close the connections once the last reply is sent; a later `send` opens them again."""
         await self._presence.stop_all()
         await self._client.close()
 
@@ -145,6 +150,8 @@ class TelegramChannel:
             self._offset, 0 if self._trouble else self._poll_seconds
         )
         for update in updates:
+            self._albums.note(update)
+        for update in updates:
             update_id = int(update["update_id"])
             await self._take(update_id, update, me)
             self._offset = update_id + 1
@@ -170,7 +177,7 @@ class TelegramChannel:
             # Without the traceback's message, which may quote the customer.
             logger.error("Update %s can't be read (%s); dropped", update_id, type(err).__name__)
             return
-        if incoming is None:
+        if incoming is None or self._albums.speak_for(incoming):
             logger.debug("Update %s is nothing to answer", update_id)
             return
         try:
@@ -217,6 +224,9 @@ class TelegramChannel:
                 return await self._post_to(moved.new_chat_id, address, text, None)
         except TelegramError as err:
             raise self._client.delivery_error(err) from err
+        except Exception as err:
+            # The library trips over answers that are not Telegram's.
+            raise in_doubt(f"Telegram's answer can't be read ({type(err).__name__}).") from err
 
     async def _post_to(self, chat: int, address: Address, text: str, question: int | None) -> str:
         message = await self._client.bot.send_message(

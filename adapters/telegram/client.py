@@ -28,10 +28,12 @@ from telegram.error import (
 )
 from telegram.request import HTTPXRequest
 
-from bot.errors import DeliveryError, DeliveryRefused
+from bot.errors import DeliveryError, DeliveryInDoubt, DeliveryRefused
 
 DEFAULT_BASE_URL = "https://api.telegram.org"
 ALLOWED_UPDATES = ("message",)
+# Nothing was sent to Telegram: there was no connection, not even through the proxy.
+_NEVER_LEFT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
 
 
 @cache
@@ -83,6 +85,10 @@ class TelegramClient:
         await self._polling.initialize()
         await self._calling.initialize()
 
+    async def close_polling(self) -> None:
+        """Close what asks for updates; calls go on."""
+        await self._polling.shutdown()
+
     async def close(self) -> None:
         """Close the connections."""
         await self._polling.shutdown()
@@ -133,17 +139,28 @@ class TelegramClient:
         return f"Telegram answered with an error: {text}."
 
     def delivery_error(self, error: TelegramError) -> DeliveryError:
-        """Return the error to raise for a reply that Telegram did not take."""
+        """Return the error to raise for a reply that Telegram did not take, or perhaps did."""
         match error:
             case RetryAfter():
                 return DeliveryError("Telegram asks us to wait.", seconds_to_wait(error))
             case Forbidden() | BadRequest() | ChatMigrated():
                 return DeliveryRefused(f"Telegram refused the reply: {self._redacted(error)}.")
-        return DeliveryError(self.explain(error))
+            case InvalidToken() | Conflict():
+                return DeliveryError(self.explain(error))
+        if isinstance(error.__cause__, _NEVER_LEFT):
+            return DeliveryError(self.explain(error))
+        # A connection that was cut, a server that failed, an unreadable answer: any of them may
+        # follow upon a post.
+        return in_doubt(self.explain(error))
 
     def _redacted(self, error: TelegramError) -> str:
         text = str(error).rstrip(".")
         return text.replace(self._token, "<token>") if self._token else text
+
+
+def in_doubt(sentence: str) -> DeliveryInDoubt:
+    """Return the error to raise for a reply that Telegram may have posted."""
+    return DeliveryInDoubt(f"{sentence} The reply may have arrived.")
 
 
 def seconds_to_wait(error: RetryAfter) -> float:

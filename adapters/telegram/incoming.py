@@ -1,7 +1,9 @@
 """What a customer wrote in Telegram, as the core sees it; no Telegram type goes further."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from telegram import Message, Update, User
 from telegram.constants import ChatType, MessageEntityType
@@ -11,6 +13,7 @@ from adapters.rendering import well_formed
 from bot.messages import Incoming
 
 CHANNEL = "telegram"
+_ALBUMS_KEPT = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +61,36 @@ def incoming_from(update: Update, me: User) -> Incoming | None:
     )
 
 
+class Albums:
+    """Knows the albums that came with words: those speak for the pictures without any.
+
+    An album comes as one message a picture, and an event's keys can't tell the order. So captions
+    are looked for ahead, in all updates that came together, and remembered for later ones. A
+    caption is never held back for a picture that came before it.
+    """
+
+    def __init__(self) -> None:
+        self._with_words: dict[str, None] = {}
+
+    def note(self, update: Mapping[str, Any]) -> None:
+        """Remember the album of a caption, in an update as Telegram sent it."""
+        match update:
+            case {
+                "message": {
+                    "chat": {"id": int(chat)},
+                    "media_group_id": str(album),
+                    "caption": str(caption),
+                }
+            } if caption:
+                self._with_words[_album_key(chat, album)] = None
+        if len(self._with_words) > _ALBUMS_KEPT:
+            del self._with_words[next(iter(self._with_words))]
+
+    def speak_for(self, incoming: Incoming) -> bool:
+        """Return whether a message is a picture without words in an album that has some."""
+        return not self._with_words.keys().isdisjoint(incoming.event_keys)
+
+
 def question_of(event_key: str) -> int | None:
     """Return the id of the message that an event's first key names, or None."""
     match = re.fullmatch(r"message:-?\d+:(\d+)", event_key)
@@ -74,9 +107,14 @@ def _event_keys(update_id: int, message: Message) -> tuple[str, ...]:
     # The message first: that key comes back with the reply, which in a group points at it.
     keys = (f"message:{message.chat.id}:{message.message_id}", f"update:{update_id}")
     if message.media_group_id and not _words(message):
-        # An album comes as one message a picture; one answer is enough.
-        return (*keys, f"album:{message.chat.id}:{message.media_group_id}")
+        # One answer for an album is enough. A picture with words has no such key, or one without
+        # that came before would swallow them.
+        return (*keys, _album_key(message.chat.id, message.media_group_id))
     return keys
+
+
+def _album_key(chat: int, album: str) -> str:
+    return f"album:{chat}:{album}"
 
 
 def _words(message: Message) -> str:

@@ -108,7 +108,8 @@ class Api:
 
     async def status(self, _: Request) -> Response:
         """Say whether the model writes answers yet."""
-        return JSONResponse(dict(self._model_status()))
+        # Not the operator's sentence beside it, which names addresses and paths: this is public.
+        return JSONResponse({"model": self._model_status()["model"]})
 
     async def _read_body(self, request: Request) -> MessageBody:
         content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()

@@ -37,6 +37,8 @@ class Fault:
     headers: dict[str, str] = field(default_factory=dict)
     drop: bool = False
     lose_answer: bool = False
+    garbled: str = ""
+    content_type: str = ""
 
     @classmethod
     def flood(cls, retry_after: int) -> "Fault":
@@ -67,6 +69,11 @@ class Fault:
     def answer_lost(cls) -> "Fault":
         """The request is carried out, then the connection ends."""
         return cls(lose_answer=True)
+
+    @classmethod
+    def answer_garbled(cls, text: str, content_type: str = "text/plain") -> "Fault":
+        """The request is carried out, and the answer is something else."""
+        return cls(lose_answer=True, garbled=text, content_type=content_type)
 
 
 @dataclass
@@ -112,6 +119,7 @@ class FakeSlack:
         self._sockets: dict[web.WebSocketResponse, web.Request] = {}
         self._tickets: set[str] = set()
         self._faults: dict[str, deque[Fault | None]] = defaultdict(deque)
+        self._held: dict[str, asyncio.Event] = {}
         self._count = 0
         self._changed = asyncio.Event()
 
@@ -128,6 +136,8 @@ class FakeSlack:
 
     async def __aexit__(self, *_: object) -> None:
         await self.drop_sockets()
+        for method in list(self._held):
+            self.release(method)
         await self._runner.cleanup()
 
     # What people do.
@@ -248,6 +258,14 @@ class FakeSlack:
         """
         self._faults[method].extend(faults)
 
+    def hold(self, method: str) -> None:
+        """Let requests of a method wait, before anything happens, until `release`."""
+        self._held[method] = asyncio.Event()
+
+    def release(self, method: str) -> None:
+        """Let the held requests of a method go on."""
+        self._held.pop(method).set()
+
     def called(self, method: str) -> list[Json]:
         """Return what each request of a method gave."""
         return [call.params for call in self.calls if call.method == method]
@@ -310,6 +328,9 @@ class FakeSlack:
         method = request.match_info["method"]
         params = await _params(request)
         self.calls.append(Call(method, params))
+        if method in self._held:
+            self._notify()
+            await self._held[method].wait()
         fault = self._next_fault(method)
         try:
             if fault and not fault.lose_answer:
@@ -321,7 +342,7 @@ class FakeSlack:
         finally:
             self._notify()
         if fault:
-            return _hung_up(request)
+            return _garbled(fault) if fault.garbled else _hung_up(request)
         return web.json_response({"ok": True, **answer})
 
     def _next_fault(self, method: str) -> Fault | None:
@@ -446,6 +467,10 @@ def _broken(request: web.Request, fault: Fault) -> web.StreamResponse:
         return web.Response(status=fault.status, text="<html>oops</html>", content_type="text/html")
     body = {"ok": False, "error": fault.error} if fault.error else {"ok": True}
     return web.json_response(body, status=fault.status, headers=fault.headers)
+
+
+def _garbled(fault: Fault) -> web.Response:
+    return web.Response(text=fault.garbled, content_type=fault.content_type)
 
 
 def _hung_up(request: web.Request) -> web.StreamResponse:

@@ -37,6 +37,7 @@ class Fault:
     parameters: Json = field(default_factory=dict)
     drop: bool = False
     lose_answer: bool = False
+    garbled: str = ""
 
     @classmethod
     def flood(cls, retry_after: int) -> "Fault":
@@ -64,6 +65,11 @@ class Fault:
     def answer_lost(cls) -> "Fault":
         """The request is carried out, then the connection ends."""
         return cls(lose_answer=True)
+
+    @classmethod
+    def answer_garbled(cls, text: str) -> "Fault":
+        """The request is carried out, and the answer is something else."""
+        return cls(lose_answer=True, garbled=text)
 
 
 class Refused(Exception):
@@ -104,6 +110,7 @@ class FakeTelegram:
         self._callback_queries: set[str] = set()
         self._allowed: list[str] | None = None
         self._faults: dict[str, deque[Fault | None]] = defaultdict(deque)
+        self._held: dict[str, asyncio.Event] = {}
         self._poll = 0
         self._changed = asyncio.Event()
 
@@ -119,9 +126,11 @@ class FakeTelegram:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        # A poll that still waits must not hold up the end.
+        # A poll or a held request that still waits must not hold up the end.
         self._poll += 1
         self._notify()
+        for method in list(self._held):
+            self.release(method)
         await self._runner.cleanup()
 
     # What customers do.
@@ -203,6 +212,14 @@ class FakeTelegram:
         """Let the next requests of a method go wrong, one a fault; None lets one pass."""
         self._faults[method].extend(faults)
 
+    def hold(self, method: str) -> None:
+        """Let requests of a method wait, before anything happens, until `release`."""
+        self._held[method] = asyncio.Event()
+
+    def release(self, method: str) -> None:
+        """Let the held requests of a method go on."""
+        self._held.pop(method).set()
+
     def pass_a_quiet_week(self, next_update_id: int) -> None:
         """Begin the updates' numbers anew, as Telegram does after a week without any."""
         self._next_update_id = next_update_id
@@ -241,6 +258,9 @@ class FakeTelegram:
         given = {**request.query, **await request.post()}
         params = {key: _decoded(key, value) for key, value in given.items()}
         self.calls.append(Call(method, params))
+        if method in self._held:
+            self._notify()
+            await self._held[method].wait()
         fault = self._faults[method].popleft() if self._faults[method] else None
         try:
             if fault and not fault.lose_answer:
@@ -252,7 +272,7 @@ class FakeTelegram:
         finally:
             self._notify()
         if fault:
-            return _hung_up(request)
+            return web.Response(text=fault.garbled) if fault.garbled else _hung_up(request)
         return web.json_response({"ok": True, "result": result})
 
     def _check_token(self, token: str) -> None:

@@ -3,8 +3,9 @@
 import asyncio
 import logging
 import re
+import socket
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -15,6 +16,7 @@ from adapters.slack import SlackChannel
 from bot.errors import (
     ChannelUnreachable,
     DeliveryError,
+    DeliveryInDoubt,
     DeliveryRefused,
     LogError,
     SettingsError,
@@ -52,10 +54,12 @@ def inbox() -> RecordingInbox:
     return RecordingInbox()
 
 
-@pytest.fixture
-def channel(slack: FakeSlack, inbox: RecordingInbox) -> SlackChannel:
+@pytest_asyncio.fixture
+async def channel(slack: FakeSlack, inbox: RecordingInbox) -> AsyncIterator[SlackChannel]:
     """A channel that sends; tests of receiving run it."""
-    return channel_for(slack, inbox)
+    channel = channel_for(slack, inbox)
+    yield channel
+    await channel.close()
 
 
 def channel_for(slack: FakeSlack, inbox: RecordingInbox, **settings: Any) -> SlackChannel:
@@ -344,6 +348,56 @@ async def test_that_a_message_lost_with_its_socket_comes_again(
         assert await inbox.texts(1) == ["hello"]
 
 
+class HesitantInbox(RecordingInbox):
+    """Takes its time over a message until `go_on`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.is_asked = asyncio.Event()
+        self.go_on = asyncio.Event()
+
+    async def accept(self, incoming: Incoming) -> bool:
+        self.is_asked.set()
+        await self.go_on.wait()
+        return await super().accept(incoming)
+
+
+async def test_that_an_event_stored_while_its_socket_was_replaced_is_acknowledged_later(
+    slack: FakeSlack,
+) -> None:
+    inbox = HesitantInbox()
+    channel = channel_for(slack, inbox, patience_seconds=0.2)
+    async with connected(slack, channel):
+        event = await slack.customer_writes("hello")
+        await inbox.is_asked.wait()
+        sockets = len(slack.called("apps.connections.open"))
+        slack.fail_next("link", *[Fault(403)] * 6)
+        await slack.drop_sockets()
+        await slack.until(lambda: slack.socket_count)
+        assert len(slack.called("apps.connections.open")) > sockets
+        inbox.go_on.set()
+        await inbox.texts(1)
+        assert not event.is_acknowledged
+
+        await slack.send_unacknowledged_again()
+        await slack.until(lambda: event.is_acknowledged)
+
+    assert len(inbox.accepted) == 1
+
+
+async def test_that_a_post_under_way_outlives_the_end_of_receiving(
+    slack: FakeSlack, channel: SlackChannel
+) -> None:
+    slack.hold("chat.postMessage")
+    async with connected(slack, channel):
+        sending = asyncio.create_task(channel.send(REPLY))
+        await slack.until(lambda: slack.called("chat.postMessage"))
+    slack.release("chat.postMessage")
+    await sending
+
+    assert len(slack.replies("D1")) == 1
+
+
 async def test_that_connecting_heals_by_itself(
     slack: FakeSlack, inbox: RecordingInbox, channel: SlackChannel
 ) -> None:
@@ -604,17 +658,16 @@ async def test_that_a_flood_tells_how_long_to_wait(slack: FakeSlack, channel: Sl
     with pytest.raises(DeliveryError) as caught:
         await channel.send(REPLY)
 
-    assert not isinstance(caught.value, DeliveryRefused)
+    assert type(caught.value) is DeliveryError
     assert caught.value.retry_after_seconds == 7
 
 
 @pytest.mark.parametrize(
     "fault",
     [
-        pytest.param(Fault.server_error(), id="500"),
-        pytest.param(Fault.dropped(), id="dropped"),
         pytest.param(Fault.refused("fatal_error"), id="fatal"),
         pytest.param(Fault.refused("invalid_auth"), id="token"),
+        pytest.param(Fault(403), id="403"),
     ],
 )
 async def test_that_a_broken_send_may_be_tried_again(
@@ -626,19 +679,97 @@ async def test_that_a_broken_send_may_be_tried_again(
         await channel.send(REPLY)
     await channel.send(REPLY)
 
-    assert not isinstance(caught.value, DeliveryRefused)
+    assert type(caught.value) is DeliveryError
     assert len(slack.replies("D1")) == 1
 
 
-async def test_that_a_lost_answer_is_not_posted_again_by_the_library(
-    slack: FakeSlack, channel: SlackChannel
+@pytest.mark.parametrize(
+    "fault",
+    [
+        pytest.param(Fault.server_error(), id="500"),
+        pytest.param(Fault(503, "internal_error"), id="503"),
+        pytest.param(Fault.dropped(), id="dropped"),
+        pytest.param(Fault.nonsense(), id="no-ts"),
+    ],
+)
+async def test_that_a_post_without_a_readable_answer_is_in_doubt(
+    slack: FakeSlack, channel: SlackChannel, fault: Fault
 ) -> None:
-    slack.fail_next("chat.postMessage", Fault.answer_lost())
+    slack.fail_next("chat.postMessage", fault)
 
-    with pytest.raises(DeliveryError):
+    with pytest.raises(DeliveryInDoubt, match="may have arrived"):
+        await channel.send(REPLY)
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        pytest.param(Fault.answer_lost(), id="lost"),
+        pytest.param(Fault.answer_garbled("oops"), id="text"),
+        pytest.param(Fault.answer_garbled("{", "application/json"), id="cut-off"),
+        pytest.param(Fault.answer_garbled("[]", "application/json"), id="list"),
+        pytest.param(Fault.answer_garbled("<html>oops</html>", "text/html"), id="html"),
+    ],
+)
+async def test_that_a_lost_answer_is_in_doubt_and_not_posted_again_by_the_library(
+    slack: FakeSlack, channel: SlackChannel, fault: Fault
+) -> None:
+    slack.fail_next("chat.postMessage", fault)
+
+    with pytest.raises(DeliveryInDoubt):
         await channel.send(REPLY)
 
     assert len(slack.replies("D1")) == 1
+
+
+async def test_that_a_post_whose_answer_comes_too_late_is_in_doubt(
+    slack: FakeSlack, inbox: RecordingInbox
+) -> None:
+    slack.hold("chat.postMessage")
+
+    with pytest.raises(DeliveryInDoubt):
+        await channel_for(slack, inbox, timeout_seconds=0.05).send(REPLY)
+
+
+async def test_that_a_post_that_never_left_may_be_tried_again(
+    slack: FakeSlack, inbox: RecordingInbox, unused_tcp_port: int
+) -> None:
+    channel = channel_for(slack, inbox, base_url=f"http://127.0.0.1:{unused_tcp_port}/api/")
+
+    with pytest.raises(DeliveryError) as caught:
+        await channel.send(REPLY)
+
+    assert type(caught.value) is DeliveryError
+
+
+async def test_that_a_connection_that_is_never_answered_may_be_tried_again(
+    slack: FakeSlack, inbox: RecordingInbox
+) -> None:
+    with socket.socket() as silent, ExitStack() as others:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen(0)
+        for _ in range(4):
+            # Nobody accepts, so these fill the queue, and the next one hears nothing.
+            other = others.enter_context(socket.socket())
+            other.setblocking(False)
+            other.connect_ex(silent.getsockname())
+        address = f"http://127.0.0.1:{silent.getsockname()[1]}/api/"
+
+        with pytest.raises(DeliveryError) as caught:
+            await channel_for(slack, inbox, base_url=address, timeout_seconds=0.1).send(REPLY)
+
+    assert type(caught.value) is DeliveryError
+
+
+async def test_that_a_later_part_in_doubt_leaves_the_reply_in_doubt(
+    slack: FakeSlack, channel: SlackChannel
+) -> None:
+    slack.fail_next("chat.postMessage", None, Fault.answer_lost())
+
+    with pytest.raises(DeliveryInDoubt):
+        await channel.send(replace(REPLY, text="A sentence of some length. " * 400))
+
+    assert len(slack.replies("D1")) == 2
 
 
 async def test_that_parts_that_were_posted_are_not_posted_again(
@@ -695,11 +826,41 @@ async def test_that_typing_is_shown_in_a_thread_until_the_reply(
     address = inbox.accepted[0].address
 
     await channel.show_progress(address, "writing")
-    shown = slack.status("C1", event.payload["event"]["ts"])
+    await slack.until(lambda: slack.status("C1", event.payload["event"]["ts"]) == "is typing…")
     await channel.send(replace(REPLY, address=address))
 
-    assert shown == "is typing…"
     assert slack.status("C1", event.payload["event"]["ts"]) == ""
+
+
+async def test_that_a_slow_status_holds_up_no_answer(
+    slack: FakeSlack, channel: SlackChannel
+) -> None:
+    slack.hold("assistant.threads.setStatus")
+    async with asyncio.timeout(2):
+        await channel.show_progress("C1:1790000000.1", "searching")
+        await slack.until(lambda: slack.called("assistant.threads.setStatus"))
+        await channel.show_progress("C1:1790000000.1", "writing")
+        assert len(status_tasks()) == 1
+        await channel.send(replace(REPLY, address="C1:1790000000.1"))
+
+    assert all(task.cancelling() for task in status_tasks())
+    assert len(slack.called("assistant.threads.setStatus")) == 1
+
+
+async def test_that_closing_ends_a_status_under_way(
+    slack: FakeSlack, channel: SlackChannel
+) -> None:
+    slack.hold("assistant.threads.setStatus")
+    await channel.show_progress("C1:1790000000.1", "searching")
+    await slack.until(lambda: slack.called("assistant.threads.setStatus"))
+
+    await channel.close()
+
+    assert status_tasks() == []
+
+
+def status_tasks() -> list[asyncio.Task[Any]]:
+    return [task for task in asyncio.all_tasks() if "Presence" in repr(task.get_coro())]
 
 
 @pytest.mark.parametrize(
@@ -708,14 +869,18 @@ async def test_that_typing_is_shown_in_a_thread_until_the_reply(
         pytest.param(Fault.refused("not_allowed"), id="refused"),
         pytest.param(Fault.dropped(), id="dropped"),
         pytest.param(Fault.server_error(), id="500"),
+        pytest.param(Fault.answer_garbled("oops"), id="unreadable"),
     ],
 )
 async def test_that_refused_typing_is_no_error(
-    slack: FakeSlack, channel: SlackChannel, fault: Fault
+    slack: FakeSlack, channel: SlackChannel, fault: Fault, caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level(logging.INFO)
+    event = await slack.customer_mentions("<@U0BOT> hi")
     slack.fail_next("assistant.threads.setStatus", fault)
 
-    await channel.show_progress("C1:1790000000.1", "searching")
+    await channel.show_progress(f"C1:{event.payload['event']['ts']}", "searching")
     await channel.show_progress("D1", "searching")
+    await poll(lambda: "Status in C1 not shown" in caplog.text)
 
     assert len(slack.called("assistant.threads.setStatus")) == 1

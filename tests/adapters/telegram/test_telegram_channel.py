@@ -14,6 +14,7 @@ from adapters.telegram import TelegramChannel
 from bot.errors import (
     ChannelUnreachable,
     DeliveryError,
+    DeliveryInDoubt,
     DeliveryRefused,
     LogError,
     SettingsError,
@@ -263,6 +264,55 @@ async def test_that_an_album_without_words_is_one_message(
         await inbox.until(lambda: len(inbox.duplicates) == 2)
 
     assert [incoming.text for incoming in inbox.accepted] == [""]
+
+
+@pytest.mark.parametrize("captioned", [0, 1, 2])
+async def test_that_an_album_with_a_caption_is_one_message(
+    telegram: FakeTelegram, inbox: RecordingInbox, channel: TelegramChannel, captioned: int
+) -> None:
+    for number in range(3):
+        words = {"caption": "Is this broken?"} if number == captioned else {}
+        telegram.customer_writes(ADA, None, photo=[], media_group_id="77", **words)
+
+    async with running(channel):
+        await telegram.until(lambda: inbox.accepted and not telegram.unconfirmed)
+
+    assert [incoming.text for incoming in inbox.accepted] == ["Is this broken?"]
+
+
+async def test_that_a_picture_that_comes_after_its_albums_caption_is_no_message(
+    telegram: FakeTelegram, inbox: RecordingInbox, channel: TelegramChannel
+) -> None:
+    telegram.customer_writes(ADA, None, photo=[], media_group_id="77", caption="Broken?")
+    async with running(channel):
+        await inbox.texts(1)
+        telegram.customer_writes(ADA, None, photo=[], media_group_id="77")
+        telegram.customer_writes(ADA, None, photo=[], media_group_id="78")
+        await inbox.texts(2)
+
+    assert [incoming.text for incoming in inbox.accepted] == ["Broken?", ""]
+    assert inbox.accepted[1].event_keys[-1] == f"album:{ADA}:78"
+
+
+async def test_that_a_picture_that_comes_before_its_albums_caption_does_not_swallow_it(
+    telegram: FakeTelegram, inbox: RecordingInbox, channel: TelegramChannel
+) -> None:
+    telegram.customer_writes(ADA, None, photo=[], media_group_id="77")
+    async with running(channel):
+        await inbox.texts(1)
+        telegram.customer_writes(ADA, None, photo=[], media_group_id="77", caption="Broken?")
+
+        assert await inbox.texts(2) == ["", "Broken?"]
+
+
+async def test_that_each_caption_in_an_album_is_a_message(
+    telegram: FakeTelegram, inbox: RecordingInbox, channel: TelegramChannel
+) -> None:
+    for words in ("Is this broken?", "And this?"):
+        telegram.customer_writes(ADA, None, photo=[], media_group_id="77", caption=words)
+
+    async with running(channel):
+        assert await inbox.texts(2) == ["Is this broken?", "And this?"]
 
 
 async def test_that_what_is_no_message_to_us_is_confirmed_and_dropped(
@@ -528,25 +578,68 @@ async def test_that_a_flood_tells_how_long_to_wait(
     with pytest.raises(DeliveryError) as caught:
         await channel.send(REPLY)
 
-    assert not isinstance(caught.value, DeliveryRefused)
+    assert type(caught.value) is DeliveryError
     assert caught.value.retry_after_seconds == 7
 
 
 @pytest.mark.parametrize(
-    "fault", [pytest.param(Fault.server_error(), id="500"), pytest.param(Fault.dropped(), id="cut")]
+    "fault",
+    [
+        pytest.param(Fault.server_error(), id="500"),
+        pytest.param(Fault(502, "Bad Gateway"), id="502"),
+        pytest.param(Fault.dropped(), id="cut"),
+        pytest.param(Fault.answer_lost(), id="answer-lost"),
+        pytest.param(Fault.answer_garbled("<html>oops</html>"), id="html"),
+        pytest.param(Fault.answer_garbled("[]"), id="list"),
+        pytest.param(Fault.answer_garbled('{"ok": true}'), id="no-result"),
+        pytest.param(Fault.answer_garbled('{"ok": true, "result": 1}'), id="no-message"),
+    ],
 )
-async def test_that_a_broken_send_may_be_tried_again(
+async def test_that_a_post_without_a_readable_answer_is_in_doubt(
     telegram: FakeTelegram, channel: TelegramChannel, fault: Fault
 ) -> None:
     telegram.add_chat(ADA)
     telegram.fail_next("sendMessage", fault)
 
+    with pytest.raises(DeliveryInDoubt, match="may have arrived"):
+        await channel.send(REPLY)
+
+
+async def test_that_a_post_whose_answer_comes_too_late_is_in_doubt(
+    telegram: FakeTelegram, inbox: RecordingInbox
+) -> None:
+    telegram.add_chat(ADA)
+    channel = channel_for(telegram, inbox, timeout_seconds=0.05)
+    telegram.hold("sendMessage")
+
+    with pytest.raises(DeliveryInDoubt):
+        await channel.send(REPLY)
+
+    await channel.close()
+
+
+async def test_that_a_post_that_never_left_may_be_tried_again(
+    telegram: FakeTelegram, inbox: RecordingInbox, unused_tcp_port: int
+) -> None:
+    channel = channel_for(telegram, inbox, base_url=f"http://127.0.0.1:{unused_tcp_port}")
+
     with pytest.raises(DeliveryError) as caught:
         await channel.send(REPLY)
-    await channel.send(REPLY)
 
-    assert not isinstance(caught.value, DeliveryRefused)
-    assert len(telegram.replies(ADA)) == 1
+    assert type(caught.value) is DeliveryError
+    await channel.close()
+
+
+async def test_that_a_later_part_in_doubt_leaves_the_reply_in_doubt(
+    telegram: FakeTelegram, channel: TelegramChannel
+) -> None:
+    telegram.add_chat(ADA)
+    telegram.fail_next("sendMessage", None, Fault.answer_lost())
+
+    with pytest.raises(DeliveryInDoubt):
+        await channel.send(replace(REPLY, text="A sentence of some length. " * 400))
+
+    assert len(telegram.replies(ADA)) == 2
 
 
 async def test_that_parts_that_were_posted_are_not_posted_again(
@@ -589,7 +682,7 @@ async def test_that_a_refused_token_at_sending_is_no_refusal_for_good(
     with pytest.raises(DeliveryError, match="TELEGRAM_BOT_TOKEN") as caught:
         await channel.send(REPLY)
 
-    assert not isinstance(caught.value, DeliveryRefused)
+    assert type(caught.value) is DeliveryError
     await channel.close()
 
 
@@ -631,6 +724,33 @@ async def test_that_a_reply_is_sent_after_the_channel_stopped(
     await channel.send(REPLY)
 
     assert len(telegram.replies(ADA)) == 1
+
+
+async def test_that_a_post_under_way_outlives_the_end_of_receiving(
+    telegram: FakeTelegram, inbox: RecordingInbox, channel: TelegramChannel
+) -> None:
+    telegram.customer_writes(ADA, "hello")
+    telegram.hold("sendMessage")
+    receiving = asyncio.create_task(channel.run())
+    await inbox.texts(1)
+    sending = asyncio.create_task(channel.send(REPLY))
+    await telegram.until(lambda: telegram.called("sendMessage"))
+
+    receiving.cancel()
+    await asyncio.gather(receiving, return_exceptions=True)
+    telegram.release("sendMessage")
+    await sending
+
+    assert len(telegram.replies(ADA)) == 1
+
+
+async def test_that_closing_ends_typing(telegram: FakeTelegram, channel: TelegramChannel) -> None:
+    telegram.add_chat(ADA)
+    await channel.show_progress(str(ADA), "writing")
+
+    await channel.close()
+
+    assert typing_tasks() == []
 
 
 # Typing.

@@ -383,6 +383,15 @@ async def test_that_another_channels_conversation_is_not_given(
 async def test_that_the_models_state_is_told(
     client: httpx.AsyncClient, model: dict[str, str]
 ) -> None:
-    assert (await client.get("/api/v1/status")).json() == {"model": "ready", "detail": ""}
-    model |= {"model": "loading", "detail": "Reading the weights."}
-    assert (await client.get("/api/v1/status")).json() == model
+    assert (await client.get("/api/v1/status")).json() == {"model": "ready"}
+    model |= {"model": "loading"}
+    assert (await client.get("/api/v1/status")).json() == {"model": "loading"}
+
+
+async def test_that_the_operators_sentence_about_the_model_stays_inside(
+    client: httpx.AsyncClient, model: dict[str, str]
+) -> None:
+    model |= {"model": "unavailable", "detail": "http://10.0.0.7:8000 does not answer."}
+    response = await client.get("/api/v1/status")
+    assert response.json() == {"model": "unavailable"}
+    assert "10.0.0.7" not in response.text
