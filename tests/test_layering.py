@@ -87,7 +87,7 @@ def test_that_an_adapter_knows_no_other_adapter() -> None:
         if not name.startswith("adapters."):
             continue
         own = ".".join(name.split(".")[:2])
-        allowed = (f"{own}.", "adapters.rendering.", *SHARED.get(own, ()))
+        allowed = (f"{own}.", "adapters.rendering.", "adapters.presence.", *SHARED.get(own, ()))
         others = {other for other in found if other.startswith("adapters.")}
         wrong += [(name, other) for other in others if not f"{other}.".startswith(allowed)]
 

@@ -33,7 +33,7 @@ from adapters.slack.client import (
     seconds_to_wait,
 )
 from adapters.slack.incoming import CHANNEL, Address, incoming_from
-from adapters.slack.presence import Presence
+from adapters.slack.presence import SlackPresence
 from bot.errors import ChannelUnreachable, DeliveryError, DeliveryRefused, SettingsError
 from bot.messages import Outgoing, Stage
 from bot.ports import Inbox
@@ -73,7 +73,7 @@ class SlackChannel:
             retry_handlers=[],
         )
         self._client = self._new_client()
-        self._presence = Presence(self._client)
+        self._presence = SlackPresence(self._client)
         # The time to connect is counted apart: who runs out of that has posted nothing.
         self._posting_timeout = aiohttp.ClientTimeout(
             connect=timeout_seconds, total=2 * timeout_seconds

@@ -1,11 +1,11 @@
-""" "… is typing" under a thread while an answer is being written."""
+""" "… is typing" under a Slack thread."""
 
-import asyncio
 import logging
 
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
+from adapters.presence import Presence
 from adapters.slack.client import error_code
 from adapters.slack.incoming import Address
 
@@ -15,38 +15,12 @@ logger = logging.getLogger(__name__)
 _STATUS = "is typing…"
 
 
-class Presence:
-    """Asks Slack for the sign in the background: a slow Slack must not hold up the answer.
-
-    Slack takes the sign away by itself when the reply is posted.
-    """
+class SlackPresence(Presence[Address]):
+    """Slack takes the sign away by itself when the reply is posted."""
 
     def __init__(self, client: AsyncWebClient) -> None:
+        super().__init__()
         self._client = client
-        self._tasks: dict[Address, asyncio.Task[None]] = {}
-
-    def start(self, where: Address) -> None:
-        """Ask for the sign in a thread, unless that is under way."""
-        if where not in self._tasks:
-            task = asyncio.create_task(self._show(where))
-            self._tasks[where] = task
-            task.add_done_callback(lambda _: self._forget(where, task))
-
-    def stop(self, where: Address) -> None:
-        """Stop asking."""
-        if task := self._tasks.pop(where, None):
-            task.cancel()
-
-    async def stop_all(self) -> None:
-        """Stop asking anywhere and wait until it is done."""
-        tasks = list(self._tasks.values())
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-
-    def _forget(self, where: Address, task: asyncio.Task[None]) -> None:
-        if self._tasks.get(where) is task:
-            del self._tasks[where]
 
     async def _show(self, where: Address) -> None:
         try:

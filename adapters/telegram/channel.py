@@ -16,7 +16,7 @@ from telegram.error import ChatMigrated, InvalidToken, RetryAfter, TelegramError
 from adapters.rendering import Style, render, utf16_length
 from adapters.telegram.client import TelegramClient, in_doubt, seconds_to_wait
 from adapters.telegram.incoming import CHANNEL, Address, Albums, incoming_from, question_of
-from adapters.telegram.presence import Presence
+from adapters.telegram.presence import TelegramPresence
 from bot.errors import ChannelUnreachable, DeliveryError, DeliveryRefused, SettingsError
 from bot.messages import Outgoing, Stage
 from bot.ports import Inbox
@@ -53,7 +53,7 @@ class TelegramChannel:
         self._client = self._new_client()
         self._inbox = inbox
         self._prompts = prompts
-        self._presence = Presence(
+        self._presence = TelegramPresence(
             self._client,
             repeat_seconds=typing_repeat_seconds,
             limit_seconds=typing_limit_seconds,

@@ -1,4 +1,4 @@
-""" "typing …" in a chat while an answer is being written."""
+""" "typing …" in a Telegram chat."""
 
 import asyncio
 import logging
@@ -6,60 +6,38 @@ import logging
 from telegram.constants import ChatAction
 from telegram.error import TelegramError
 
+from adapters.presence import Presence
 from adapters.telegram.client import TelegramClient
 from adapters.telegram.incoming import Address
 
 logger = logging.getLogger(__name__)
 
 
-class Presence:
-    """Shows the sign in any number of chats, and takes it away when the answer is there.
+class TelegramPresence(Presence[Address]):
+    """Telegram shows the sign for five seconds.
 
-    Telegram shows it for five seconds, so it is sent again until `stop`, or until `limit_seconds`
-    are over: a sign that never ends would be a lie.
+    So it is sent again until `stop`, or until `limit_seconds` are over: a sign that never ends
+    would be a lie.
     """
 
     def __init__(
         self, client: TelegramClient, *, repeat_seconds: float = 4.0, limit_seconds: float = 60.0
     ) -> None:
+        super().__init__()
         self._client = client
         self._repeat_seconds = repeat_seconds
         self._limit_seconds = limit_seconds
-        self._tasks: dict[Address, asyncio.Task[None]] = {}
 
-    def start(self, address: Address) -> None:
-        """Show the sign; a chat that shows it already keeps it."""
-        if address not in self._tasks:
-            task = asyncio.create_task(self._show(address))
-            self._tasks[address] = task
-            task.add_done_callback(lambda _: self._forget(address, task))
-
-    def stop(self, address: Address) -> None:
-        """Take the sign away."""
-        if task := self._tasks.pop(address, None):
-            task.cancel()
-
-    async def stop_all(self) -> None:
-        """Take every sign away and wait until it is done."""
-        tasks = list(self._tasks.values())
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-
-    def _forget(self, address: Address, task: asyncio.Task[None]) -> None:
-        if self._tasks.get(address) is task:
-            del self._tasks[address]
-
-    async def _show(self, address: Address) -> None:
+    async def _show(self, where: Address) -> None:
         try:
             async with asyncio.timeout(self._limit_seconds):
                 while True:
                     await self._client.bot.send_chat_action(
-                        address.chat, ChatAction.TYPING, message_thread_id=address.topic or None
+                        where.chat, ChatAction.TYPING, message_thread_id=where.topic or None
                     )
                     await asyncio.sleep(self._repeat_seconds)
         except TimeoutError:
-            logger.info("Typing in chat %s ended after %s s", address.chat, self._limit_seconds)
+            logger.info("Typing in chat %s ended after %s s", where.chat, self._limit_seconds)
         except TelegramError as err:
             # Nobody misses the sign; the reply itself is what must arrive.
-            logger.info("Typing in chat %s not shown: %s", address.chat, type(err).__name__)
+            logger.info("Typing in chat %s not shown: %s", where.chat, type(err).__name__)
