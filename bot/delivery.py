@@ -223,5 +223,8 @@ def _state_after(error: DeliveryError, *, is_last: bool) -> Literal["ready", "fa
 
 
 def _without_private_data(text: str) -> str:
-    # Cut first: a message this long is no question, and masking takes time for each character.
-    return mask(clean(text[:LONGEST_KEPT]))
+    kept = mask(clean(text[:LONGEST_KEPT]))
+    if len(text) <= LONGEST_KEPT:
+        return kept
+    # A message this long is no question, and masking takes time for each character.
+    return f"{kept} [… {len(text):,}]"
