@@ -52,10 +52,12 @@ async def test_that_a_write_returns_what_its_work_returned(store: Store) -> None
     assert await store.write(lambda db: db.execute("SELECT 'ok 好'").fetchone()[0]) == "ok 好"
 
 
-def blocking(store: Store, release: "asyncio.Future[None]") -> Callable[[Database], None]:
+def blocking(started: asyncio.Event, release: "asyncio.Future[None]") -> Callable[[Database], None]:
+    """Return a job that holds the writer; once it has started, its batch is complete."""
     loop = release.get_loop()
 
     async def wait() -> None:
+        started.set()
         await release
 
     return lambda _: asyncio.run_coroutine_threadsafe(wait(), loop).result(timeout=20)
@@ -63,7 +65,9 @@ def blocking(store: Store, release: "asyncio.Future[None]") -> Callable[[Databas
 
 async def test_that_writes_that_wait_together_are_one_commit(store: Store) -> None:
     release = asyncio.get_running_loop().create_future()
-    first = asyncio.create_task(store.write(blocking(store, release)))
+    started = asyncio.Event()
+    first = asyncio.create_task(store.write(blocking(started, release)))
+    await started.wait()
     seen: list[int] = []
 
     def count(db: Database) -> None:
@@ -138,8 +142,9 @@ async def test_that_a_full_disk_is_told_and_survived(store: Store) -> None:
 
 async def test_that_an_error_which_ends_the_transaction_is_told_to_all_in_it(store: Store) -> None:
     release = asyncio.get_running_loop().create_future()
-    first = asyncio.create_task(store.write(blocking(store, release)))
-    await store.read(names)
+    started = asyncio.Event()
+    first = asyncio.create_task(store.write(blocking(started, release)))
+    await started.wait()
 
     def roll_back(db: Database) -> None:
         db.execute(
@@ -183,7 +188,9 @@ async def test_that_readers_see_only_what_is_committed(store: Store) -> None:
 
 async def test_that_a_cancelled_write_does_not_stop_the_next(store: Store) -> None:
     release = asyncio.get_running_loop().create_future()
-    first = asyncio.create_task(store.write(blocking(store, release)))
+    started = asyncio.Event()
+    first = asyncio.create_task(store.write(blocking(started, release)))
+    await started.wait()
     cancelled = asyncio.create_task(store.write(add("cancelled")))
     await asyncio.sleep(0)
     cancelled.cancel()
