@@ -10,7 +10,7 @@ import os
 import random
 import signal
 import socket
-from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -23,6 +23,7 @@ from adapters.telegram import TelegramChannel
 from adapters.terminal import TerminalChannel
 from adapters.web.app import create_app
 from adapters.web.channel import WebChannel
+from bot.background import in_background
 from bot.candidates.drafts import DraftWriter
 from bot.console import Console
 from bot.conversation import ConversationManager
@@ -32,108 +33,16 @@ from bot.knowledge.encoder import E5Encoder
 from bot.knowledge.search import Knowledge
 from bot.log.accounts import Accounts, utc_now
 from bot.log.store import Store, sqlite_warning
-from bot.messages import LANGUAGES, Language
 from bot.metrics import Metrics
-from bot.model import ChatModel, ModelWatch
+from bot.model_server import ModelServer, embedded_engine
 from bot.ports import Channel, Inbox, Platform
 from bot.ranking.policy import FixedOrder
 from bot.settings import Settings
 from prompts import Prompts
-from serving import profiles
-from serving.engine import Engine
-from serving.errors import ServingError
-from serving.weights import DEFAULT_MODEL
 
 logger = logging.getLogger(__name__)
 
 FINISH_SECONDS = 8.0
-
-
-class ModelServer:
-    """The model, wherever it runs: the embedded engine, or a server of the operator's."""
-
-    def __init__(self, settings: Settings) -> None:
-        self.engine: Engine | None = None
-        self._watch: ModelWatch | None = None
-        if settings.frontdesk_model_url:
-            name = settings.frontdesk_model or _required_model_name()
-            self._watch = ModelWatch(
-                settings.frontdesk_model_url, name, settings.frontdesk_model_key
-            )
-        else:
-            self.engine = embedded_engine(settings)
-            name = self.engine.model
-        is_small = name == DEFAULT_MODEL
-        self.languages: Sequence[Language] = settings.frontdesk_model_languages or (
-            ("en",) if is_small else LANGUAGES
-        )
-        # A small model rambles where a large one reasons first.
-        self.draft_tokens = settings.frontdesk_draft_tokens or (48 if is_small else 1024)
-        self.draft_seconds = settings.frontdesk_draft_seconds or (5.0 if is_small else 8.0)
-        self.chat_model = ChatModel(
-            url=settings.frontdesk_model_url or embedded_url(self.engine),
-            name=name,
-            key=settings.frontdesk_model_key,
-            context_tokens=settings.frontdesk_model_context,
-            timeout_seconds=self.draft_seconds,
-            trouble=self.trouble,
-        )
-
-    def trouble(self) -> str | None:
-        """Say why no drafts can be written now, or None when they can."""
-        if self._watch:
-            return self._watch.trouble()
-        assert self.engine is not None
-        return None if self.engine.state == "ready" else self.engine.detail
-
-    def status(self) -> Mapping[str, str]:
-        """Tell the customer page how the model is."""
-        trouble = self.trouble()
-        if trouble is None:
-            return {"model": "ready", "detail": ""}
-        loading = self.engine is not None and self.engine.state in ("preparing", "loading")
-        return {"model": "loading" if loading else "unavailable", "detail": trouble}
-
-    async def check(self) -> None:
-        """Raise SettingsError when the operator's server can't be used; the engine is not asked."""
-        if self._watch and (trouble := await self._watch.check()):
-            raise SettingsError(trouble)
-
-    async def run(self, console: Console) -> None:
-        """Run the engine, or watch the operator's server, until cancelled."""
-        if self._watch:
-            await self._watch.run()
-            return
-        assert self.engine is not None
-        async with _in_background(console.follow_engine(self.engine)):
-            try:
-                await self.engine.run()
-            except ServingError as err:
-                console.warn(f"{err} Until the next start, answers come from the articles alone.")
-
-    async def close(self) -> None:
-        """End the engine, or close the connection."""
-        if self.engine:
-            await self.engine.stop()
-        if self._watch:
-            await self._watch.close()
-        await self.chat_model.close()
-
-
-def embedded_engine(settings: Settings, port: int | None = None) -> Engine:
-    """Return the engine that this machine can run; it is not started yet."""
-    return Engine(
-        profiles.detect(settings.frontdesk_model),
-        models=settings.frontdesk_data / "models",
-        log=settings.frontdesk_data / "engine.log",
-        port=port or _free_port(),
-    )
-
-
-def embedded_url(engine: Engine | None) -> str:
-    """Return the address of the embedded engine's API."""
-    assert engine is not None
-    return engine.url
 
 
 class Frontdesk:
@@ -218,7 +127,7 @@ async def chat_in_terminal(settings: Settings, console: Console) -> None:
         await frontdesk.model.check()
         terminal = TerminalChannel(frontdesk.delivery, frontdesk.prompts)
         frontdesk.delivery.add(terminal)
-        async with _in_background(_encode(frontdesk, console), frontdesk.model.run(console)):
+        async with in_background(_encode(frontdesk, console), frontdesk.model.run(console)):
             await terminal.run()
         await frontdesk.delivery.finish(FINISH_SECONDS)
 
@@ -254,7 +163,7 @@ async def open_workbench(
             yield frontdesk
             return
         await frontdesk.model.check()
-        async with _in_background(frontdesk.model.run(console)):
+        async with in_background(frontdesk.model.run(console)):
             if frontdesk.model.engine:
                 await frontdesk.model.engine.wait_ready()
             yield frontdesk
@@ -276,18 +185,6 @@ def listening_socket(settings: Settings) -> socket.socket:
             f"Port {port} on {host} can't be used ({os.strerror(err.errno or 0)}); stop the "
             "program that listens there, or set FRONTDESK_PORT."
         ) from err
-
-
-def _required_model_name() -> str:
-    raise SettingsError(
-        "FRONTDESK_MODEL is not set; FRONTDESK_MODEL_URL needs it: the model's id at that server."
-    )
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 async def _sync_articles(frontdesk: Frontdesk, console: Console) -> None:
@@ -351,7 +248,7 @@ async def _serve(
     server = _web_server(frontdesk, web, channels, accounts)
     await frontdesk.delivery.resume()
     console.started(frontdesk.settings, channels, password)
-    async with _in_background(
+    async with in_background(
         _encode(frontdesk, console),
         frontdesk.model.run(console),
         *(platform.run() for platform in platforms),
@@ -398,26 +295,6 @@ async def _encode(frontdesk: Frontdesk, console: Console) -> None:
         await frontdesk.knowledge.encode(console.encoding)
     except LogError as err:
         console.warn(f"The articles could not be encoded: {err}")
-
-
-@contextlib.asynccontextmanager
-async def _in_background(*work: Coroutine[None, None, None]) -> AsyncIterator[None]:
-    """Run `work` beside the body, and cancel what is left of it when the body ends."""
-    tasks = [asyncio.create_task(_guarded(coroutine)) for coroutine in work]
-    try:
-        yield
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-
-
-async def _guarded(work: Coroutine[None, None, None]) -> None:
-    """Run one part; a defect in it is logged, and the other parts go on without it."""
-    try:
-        await work
-    except Exception:
-        logger.exception("A part of Frontdesk ended")
 
 
 async def _signalled() -> None:

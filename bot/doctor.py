@@ -8,6 +8,7 @@ from bot.errors import FrontdeskError
 from bot.knowledge.articles import read_articles
 from bot.log.store import Store, sqlite_warning
 from bot.messages import Incoming
+from bot.model_server import ModelServer
 from bot.settings import Settings
 from prompts import PromptError, Prompts
 from serving import profiles
@@ -94,7 +95,7 @@ async def _model(settings: Settings) -> str:
 
 
 async def _model_server(settings: Settings) -> str:
-    server = app.ModelServer(settings)
+    server = ModelServer(settings)
     try:
         await server.check()
     finally:

@@ -9,7 +9,13 @@ import pytest
 ROOT = Path(__file__).parents[1]
 OURS = ("bot", "adapters", "prompts", "serving", "examples", "tests")
 COMPOSITION = {"bot.app", "bot.__main__"}
-MAY_IMPORT_SERVING = {"bot.app", "bot.__main__", "bot.console", "bot.doctor"}
+MAY_IMPORT_SERVING = {
+    "bot.app",
+    "bot.__main__",
+    "bot.console",
+    "bot.doctor",
+    "bot.model_server",
+}
 SHARED = {"adapters.admin": ("adapters.web.",)}
 
 

@@ -1,0 +1,107 @@
+"""The model server: the embedded vLLM engine, or an OpenAI-compatible server of the operator's."""
+
+import socket
+from collections.abc import Mapping, Sequence
+
+from bot.background import in_background
+from bot.console import Console
+from bot.errors import SettingsError
+from bot.messages import LANGUAGES, Language
+from bot.model import ChatModel, ModelWatch
+from bot.settings import Settings
+from serving import profiles
+from serving.engine import Engine
+from serving.errors import ServingError
+from serving.weights import DEFAULT_MODEL
+
+
+class ModelServer:
+    """The model, wherever it runs: the embedded engine, or a server of the operator's."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.engine: Engine | None = None
+        self._watch: ModelWatch | None = None
+        url = settings.frontdesk_model_url
+        if url:
+            name = settings.frontdesk_model or _required_model_name()
+            self._watch = ModelWatch(url, name, settings.frontdesk_model_key)
+        else:
+            self.engine = embedded_engine(settings)
+            url, name = self.engine.url, self.engine.model
+        is_small = name == DEFAULT_MODEL
+        self.languages: Sequence[Language] = settings.frontdesk_model_languages or (
+            ("en",) if is_small else LANGUAGES
+        )
+        # A small model rambles where a large one reasons first.
+        self.draft_tokens = settings.frontdesk_draft_tokens or (48 if is_small else 1024)
+        self.draft_seconds = settings.frontdesk_draft_seconds or (5.0 if is_small else 8.0)
+        self.chat_model = ChatModel(
+            url=url,
+            name=name,
+            key=settings.frontdesk_model_key,
+            context_tokens=settings.frontdesk_model_context,
+            timeout_seconds=self.draft_seconds,
+            trouble=self.trouble,
+        )
+
+    def trouble(self) -> str | None:
+        """Say why no drafts can be written now, or None when they can."""
+        if self._watch:
+            return self._watch.trouble()
+        assert self.engine is not None
+        return None if self.engine.state == "ready" else self.engine.detail
+
+    def status(self) -> Mapping[str, str]:
+        """Tell the customer page how the model is."""
+        trouble = self.trouble()
+        if trouble is None:
+            return {"model": "ready", "detail": ""}
+        loading = self.engine is not None and self.engine.state in ("preparing", "loading")
+        return {"model": "loading" if loading else "unavailable", "detail": trouble}
+
+    async def check(self) -> None:
+        """Raise SettingsError when the operator's server can't be used; the engine is not asked."""
+        if self._watch and (trouble := await self._watch.check()):
+            raise SettingsError(trouble)
+
+    async def run(self, console: Console) -> None:
+        """Run the engine, or watch the operator's server, until cancelled."""
+        if self._watch:
+            await self._watch.run()
+            return
+        assert self.engine is not None
+        async with in_background(console.follow_engine(self.engine)):
+            try:
+                await self.engine.run()
+            except ServingError as err:
+                console.warn(f"{err} Until the next start, answers come from the articles alone.")
+
+    async def close(self) -> None:
+        """End the engine, or close the connection."""
+        if self.engine:
+            await self.engine.stop()
+        if self._watch:
+            await self._watch.close()
+        await self.chat_model.close()
+
+
+def embedded_engine(settings: Settings, port: int | None = None) -> Engine:
+    """Return the engine that this machine can run; it is not started yet."""
+    return Engine(
+        profiles.detect(settings.frontdesk_model),
+        models=settings.frontdesk_data / "models",
+        log=settings.frontdesk_data / "engine.log",
+        port=port or _free_port(),
+    )
+
+
+def _required_model_name() -> str:
+    raise SettingsError(
+        "FRONTDESK_MODEL is not set; FRONTDESK_MODEL_URL needs it: the model's id at that server."
+    )
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
