@@ -16,9 +16,12 @@ from pathlib import Path
 
 import uvicorn
 from prometheus_client import CollectorRegistry
+from pydantic import SecretStr
+from starlette.routing import BaseRoute
 
 from adapters.admin import Admin
-from adapters.slack import SlackChannel
+from adapters.rendering import Links
+from adapters.slack import SlackChannel, SlackInstallations, SlackOAuth
 from adapters.telegram import TelegramChannel
 from adapters.terminal import TerminalChannel
 from adapters.web.app import create_app
@@ -28,21 +31,26 @@ from bot.candidates.drafts import DraftWriter
 from bot.console import Console
 from bot.conversation import ConversationManager
 from bot.delivery import Delivery
-from bot.errors import ChannelUnreachable, LogError, SettingsError
+from bot.errors import AttachmentError, ChannelUnreachable, LogError, SettingsError
 from bot.knowledge.encoder import E5Encoder
 from bot.knowledge.search import Knowledge
+from bot.log import review
 from bot.log.accounts import Accounts, utc_now
+from bot.log.dialogues import StoredDialogues
 from bot.log.store import Store, sqlite_warning
+from bot.messages import Attachment
 from bot.metrics import Metrics
 from bot.model_server import ModelServer, embedded_engine
-from bot.ports import Channel, Inbox, Platform
+from bot.ports import Channel, Dialogues, Inbox, Platform
 from bot.ranking.policy import FixedOrder
 from bot.settings import Settings
+from bot.transcription import Transcriber
 from prompts import Prompts
 
 logger = logging.getLogger(__name__)
 
 FINISH_SECONDS = 8.0
+NO_LINKS = Links(frozenset())
 
 
 class Frontdesk:
@@ -69,7 +77,51 @@ class Frontdesk:
             policy=FixedOrder(),
             rng=random.Random(),  # noqa: S311 - draws replies, no secrets
         )
-        self.delivery = Delivery(store, self.conversations, Metrics(self.registry))
+        self.dialogues = StoredDialogues(store)
+        self.platforms: dict[str, Platform] = {}
+        self._transcriber = _transcriber(settings)
+        self.delivery = Delivery(
+            store,
+            self.conversations,
+            Metrics(self.registry),
+            streams=frozenset(settings.frontdesk_stream),
+            burst_seconds=settings.frontdesk_burst_seconds,
+            transcribe=self._transcribe if self._transcriber else None,
+        )
+
+    def add(self, platform: Platform) -> None:
+        """Let a platform receive replies, and give out its customers' files."""
+        self.platforms[platform.name] = platform
+        self.delivery.add(platform)
+
+    def links(self) -> Links:
+        """Return which links replies may have: to the articles' own hosts, and those set."""
+        return Links(self.knowledge.hosts() | frozenset(self.settings.frontdesk_link_hosts))
+
+    async def attachment(self, number: int) -> tuple[Attachment, bytes]:
+        """Return a customer's file by its number in the log.
+
+        Raises AttachmentError when there is none, or its platform does not give it out.
+        """
+        found = await self.store.read(lambda db: review.attachment(db, number))
+        if found is None:
+            raise AttachmentError("There is no such file.")
+        channel, attachment = found
+        if channel not in self.platforms:
+            raise AttachmentError(f"The file is at {channel}, which is not set up now.")
+        return attachment, await self.platforms[channel].fetch(attachment)
+
+    async def close(self) -> None:
+        """Close what was opened beside the database."""
+        await self.model.close()
+        self.knowledge.close()
+        if self._transcriber:
+            await self._transcriber.close()
+
+    async def _transcribe(self, channel: str, voice: Attachment) -> str:
+        assert self._transcriber is not None
+        content = await self.platforms[channel].fetch(voice)
+        return await self._transcriber.transcribe(content, voice.name or "voice.ogg", None)
 
     async def readiness(self, channels: Sequence[Channel]) -> Mapping[str, str | None]:
         """Return each part's trouble as a sentence, or None for those that are well."""
@@ -97,8 +149,7 @@ async def open_frontdesk(
             await _sync_articles(frontdesk, console)
             yield frontdesk
         finally:
-            await frontdesk.model.close()
-            frontdesk.knowledge.close()
+            await frontdesk.close()
     finally:
         store.close()
 
@@ -115,7 +166,7 @@ async def run_everything(settings: Settings, console: Console) -> None:
             platforms = _platforms(frontdesk)
             for platform in platforms:
                 try:
-                    await platform.check()
+                    logger.info("%s: %s", platform.name, await platform.check())
                 except ChannelUnreachable as err:  # it heals by itself
                     console.warn(str(err))
             await _serve(frontdesk, platforms, web_socket, console)
@@ -192,60 +243,118 @@ async def _sync_articles(frontdesk: Frontdesk, console: Console) -> None:
     console.articles(synced)
 
 
-def _platforms(frontdesk: Frontdesk) -> list[Platform]:
+def _platforms(frontdesk: Frontdesk) -> list[TelegramChannel | SlackChannel]:
     """Return a channel for each platform whose tokens are set."""
-    settings = frontdesk.settings
-    found: list[Platform] = []
+    settings, links = frontdesk.settings, frontdesk.links()
+    found: list[TelegramChannel | SlackChannel] = []
     if settings.telegram_bot_token:
-        found.append(telegram_channel(settings, frontdesk.delivery, frontdesk.prompts))
-    if settings.slack_bot_token or settings.slack_app_token:
-        found.append(slack_channel(settings, frontdesk.delivery, frontdesk.prompts))
+        found.append(telegram_channel(settings, frontdesk.delivery, frontdesk.prompts, links))
+    if has_slack(settings):
+        found.append(
+            slack_channel(
+                settings,
+                frontdesk.delivery,
+                frontdesk.dialogues,
+                frontdesk.prompts,
+                links,
+                frontdesk.store,
+            )
+        )
     return found
 
 
-def telegram_channel(settings: Settings, inbox: Inbox, prompts: Prompts) -> TelegramChannel:
+def telegram_channel(
+    settings: Settings, inbox: Inbox, prompts: Prompts, links: Links = NO_LINKS
+) -> TelegramChannel:
     """Return the Telegram channel that the settings describe."""
     assert settings.telegram_bot_token
     return TelegramChannel(
         token=settings.telegram_bot_token.get_secret_value(),
         base_url=settings.telegram_api_base_url,
+        webhook_url=settings.telegram_webhook_url,
+        webhook_secret=_secret(settings.telegram_webhook_secret),
         inbox=inbox,
         prompts=prompts,
+        links=links,
     )
 
 
-def slack_channel(settings: Settings, inbox: Inbox, prompts: Prompts) -> SlackChannel:
+def has_slack(settings: Settings) -> bool:
+    """Return whether anything of Slack is set up."""
+    return any((settings.slack_bot_token, settings.slack_app_token, settings.slack_client_id))
+
+
+def slack_channel(
+    settings: Settings,
+    inbox: Inbox,
+    dialogues: Dialogues,
+    prompts: Prompts,
+    links: Links = NO_LINKS,
+    store: Store | None = None,
+) -> SlackChannel:
     """Return the Slack channel that the settings describe.
 
-    Raises SettingsError when one of the two tokens is missing.
+    `store` holds the workspaces that installed the app, where several can. Raises SettingsError
+    when something is missing that the rest needs.
     """
-    if not (settings.slack_bot_token and settings.slack_app_token):
-        missing = "SLACK_APP_TOKEN" if settings.slack_bot_token else "SLACK_BOT_TOKEN"
-        raise SettingsError(f"{missing} is not set; Slack needs both tokens, see docs/slack.md.")
     return SlackChannel(
-        bot_token=settings.slack_bot_token.get_secret_value(),
-        app_token=settings.slack_app_token.get_secret_value(),
+        bot_token=_secret(settings.slack_bot_token),
+        app_token=_secret(settings.slack_app_token),
+        signing_secret=_secret(settings.slack_signing_secret),
+        oauth=_slack_oauth(settings, store),
         base_url=settings.slack_api_base_url,
+        answer_channels=frozenset(settings.slack_answer_channels),
+        private_channels=frozenset(settings.slack_private_channels),
         inbox=inbox,
+        dialogues=dialogues,
         prompts=prompts,
+        links=links,
+    )
+
+
+def _slack_oauth(settings: Settings, store: Store | None) -> SlackOAuth | None:
+    client_id, secret = settings.slack_client_id, _secret(settings.slack_client_secret)
+    if client_id is None and secret is None:
+        return None
+    if client_id is None or secret is None:
+        missing = "SLACK_CLIENT_SECRET" if client_id else "SLACK_CLIENT_ID"
+        raise SettingsError(f"{missing} is not set; see docs/slack.md, Several workspaces.")
+    assert store is not None
+    installations = SlackInstallations(store, settings.frontdesk_data)
+    return SlackOAuth(client_id=client_id, client_secret=secret, installations=installations)
+
+
+def _secret(value: SecretStr | None) -> str | None:
+    return value.get_secret_value() if value else None
+
+
+def _transcriber(settings: Settings) -> Transcriber | None:
+    if settings.frontdesk_transcription_url is None:
+        return None
+    return Transcriber(
+        url=settings.frontdesk_transcription_url,
+        model=settings.frontdesk_transcription_model,
+        key=settings.frontdesk_transcription_key,
     )
 
 
 async def _serve(
     frontdesk: Frontdesk,
-    platforms: Sequence[Platform],
+    platforms: Sequence[TelegramChannel | SlackChannel],
     web_socket: socket.socket,
     console: Console,
 ) -> None:
     """Run every part side by side until a signal comes, then let running answers finish."""
     web = WebChannel(frontdesk.delivery, frontdesk.store)
     channels: list[Channel] = [web, *platforms]
-    for channel in channels:
-        frontdesk.delivery.add(channel)
+    frontdesk.delivery.add(web)
+    for platform in platforms:
+        frontdesk.add(platform)
     accounts = Accounts(frontdesk.store)
     configured = frontdesk.settings.frontdesk_admin_password
     password = await accounts.prepare(configured.get_secret_value() if configured else None)
-    server = _web_server(frontdesk, web, channels, accounts)
+    routes = [route for platform in platforms for route in platform.routes()]
+    server = _web_server(frontdesk, web, channels, accounts, routes)
     await frontdesk.delivery.resume()
     console.started(frontdesk.settings, channels, password)
     async with in_background(
@@ -265,11 +374,16 @@ async def _serve(
 
 
 def _web_server(
-    frontdesk: Frontdesk, web: WebChannel, channels: Sequence[Channel], accounts: Accounts
+    frontdesk: Frontdesk,
+    web: WebChannel,
+    channels: Sequence[Channel],
+    accounts: Accounts,
+    platform_routes: Sequence[BaseRoute],
 ) -> "_Server":
+    admin = Admin(frontdesk.store, accounts, frontdesk.prompts, utc_now, frontdesk.attachment)
     app = create_app(
         web,
-        Admin(frontdesk.store, accounts, frontdesk.prompts, utc_now),
+        [*admin.routes(), *platform_routes],
         partial(frontdesk.readiness, channels),
         frontdesk.model.status,
         frontdesk.registry,

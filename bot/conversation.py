@@ -8,10 +8,11 @@ import logging
 import random
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bot.candidates.article import article_answer
-from bot.candidates.drafts import DraftWriter
+from bot.candidates.commands import command_reply
+from bot.candidates.drafts import DraftWriter, Show, Shown
 from bot.candidates.fixed import handoff, reply_without_articles
 from bot.knowledge.scoring import Hit
 from bot.knowledge.search import Knowledge
@@ -26,14 +27,28 @@ Progress = Callable[[Stage], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Utterance:
+    """A customer's message, clean and masked, and what is known about its conversation.
+
+    `language` is the conversation's so far; `chosen` the one that the customer asked for.
+    """
+
+    text: str
+    history: tuple[Turn, ...] = ()
+    language: Language | None = None
+    chosen: Language | None = None
+    has_files: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
     """What is to be said to a message, and everything that led to it."""
 
     message: Understood
     decision: Decision
-    hits: tuple[Hit, ...]
-    generation: Generation | None
-    latency_ms: float
+    hits: tuple[Hit, ...] = ()
+    generation: Generation | None = None
+    latency_ms: float = 0.0
 
 
 class ConversationManager:
@@ -55,53 +70,100 @@ class ConversationManager:
         self._rng = rng
 
     async def answer(
-        self,
-        text: str,
-        history: Sequence[Turn],
-        previous_language: Language | None,
-        progress: Progress,
+        self, utterance: Utterance, progress: Progress, show: Show | None = None
     ) -> Answer:
-        """Return the checked reply to `text`, which is clean and masked."""
+        """Return the checked reply to a question.
+
+        Without `show`, several drafts are written and then one reply is chosen. With it, a source
+        is chosen first, and if that is a draft it is shown while it is written.
+        """
         started = time.perf_counter()
-        message = understand(text, previous_language)
-        hits: list[Hit] = []
-        generation = None
-        if fixed := reply_without_articles(message, self._prompts):
-            candidates = [fixed]
+        message = understand(utterance.text, utterance.language, utterance.chosen)
+        fixed = await self._fixed_reply(message, has_files=utterance.has_files)
+        if fixed:
+            answer = Answer(message=message, decision=self._decide([fixed]))
         else:
-            await progress("searching")
-            hits = await self._knowledge.search(message.text, message.language)
-            candidates, generation = await self._propose(message, history, hits, progress)
-        decision = decide(self._policy, candidates, self._rng)
-        return Answer(
-            message=message,
-            decision=decision,
-            hits=tuple(hits),
-            generation=generation,
-            latency_ms=(time.perf_counter() - started) * 1000,
+            answer = await self._from_articles(message, utterance.history, progress, show)
+        return replace(answer, latency_ms=(time.perf_counter() - started) * 1000)
+
+    def failure(self, utterance: Utterance) -> Answer:
+        """Return the hand-off that is said when answering itself failed."""
+        message = understand(utterance.text, utterance.language, utterance.chosen)
+        candidate = handoff("failure", message.language, self._prompts)
+        return Answer(message=message, decision=decide(FixedOrder(), [candidate], self._rng))
+
+    async def _fixed_reply(self, message: Understood, *, has_files: bool) -> Candidate | None:
+        """Return the reply to a command, a courtesy or a message without words, else None."""
+        if message.command is None or message.command.name == "human":
+            return reply_without_articles(message, self._prompts, has_files=has_files)
+        article: Sequence[Hit] = ()
+        if message.command.name == "start" and message.command.argument:
+            article = self._knowledge.article(message.command.argument, message.language)
+        return command_reply(message.command, message.language, article, self._prompts)
+
+    async def _from_articles(
+        self,
+        message: Understood,
+        history: Sequence[Turn],
+        progress: Progress,
+        show: Show | None,
+    ) -> Answer:
+        await progress("searching")
+        hits = await self._search(message)
+        # A hand-off is always on the slate.
+        candidates = [handoff("no_article", message.language, self._prompts)]
+        if from_article := article_answer(hits):
+            candidates.insert(0, from_article)
+        if not self._drafts.can_write(message.language, hits):
+            return Answer(message=message, decision=self._decide(candidates), hits=tuple(hits))
+        await progress("writing")
+        generation: Generation | None
+        if show is None:
+            drafts, generation = await self._drafts.write(message, history, hits)
+            decision = self._decide([*drafts, *candidates])
+        else:
+            decision, generation = await self._choose_then_write(
+                message, history, hits, candidates, show
+            )
+        return Answer(message=message, decision=decision, hits=tuple(hits), generation=generation)
+
+    async def _search(self, message: Understood) -> list[Hit]:
+        if message.language == message.written:
+            return await self._knowledge.search(message.text, message.language)
+        return await self._knowledge.search_translated(
+            message.text, message.written, message.language
         )
 
-    def failure(self, text: str, previous_language: Language | None) -> Answer:
-        """Return the hand-off that is said when answering itself failed."""
-        message = understand(text, previous_language)
-        candidate = handoff("failure", message.language, self._prompts)
-        decision = decide(FixedOrder(), [candidate], self._rng)
-        return Answer(message=message, decision=decision, hits=(), generation=None, latency_ms=0.0)
-
-    async def _propose(
+    async def _choose_then_write(
         self,
         message: Understood,
         history: Sequence[Turn],
         hits: Sequence[Hit],
-        progress: Progress,
-    ) -> tuple[list[Candidate], Generation | None]:
-        """Collect the candidates from every source; a hand-off is always among them."""
-        candidates: list[Candidate] = []
-        generation = None
-        if self._drafts.can_write(message.language, hits):
-            await progress("writing")
-            candidates, generation = await self._drafts.write(message, history, hits)
-        if from_article := article_answer(hits):
-            candidates.append(from_article)
-        candidates.append(handoff("no_article", message.language, self._prompts))
-        return candidates, generation
+        others: Sequence[Candidate],
+        show: Show,
+    ) -> tuple[Decision, Generation | None]:
+        """Choose a source by what is known before writing; write a draft only if it is chosen."""
+        planned = Candidate(source="draft", text="", features={"score": hits[0].score})
+        decision = self._decide([planned, *others])
+        if decision.candidate is not planned:
+            return decision, None
+        shown = await self._drafts.write_along(message, history, hits, show)
+        if shown.draft.refusal is None:
+            return decision.written(shown.draft), shown.generation
+        if not shown.visible:
+            return self._decide([shown.draft, *others]), shown.generation
+        return decision.written(_closed(shown, others[0]), shown.draft), shown.generation
+
+    def _decide(self, candidates: Sequence[Candidate]) -> Decision:
+        return decide(self._policy, candidates, self._rng)
+
+
+def _closed(shown: Shown, closing: Candidate) -> Candidate:
+    """Return what stands of a draft, closed with the article answer or a hand-off."""
+    return Candidate(
+        source="draft",
+        text=f"{shown.visible}\n\n{closing.text}",
+        citations=tuple(dict.fromkeys((*shown.citations, *closing.citations))),
+        features=shown.draft.features,
+        handoff_reason=closing.handoff_reason,
+    )

@@ -8,42 +8,36 @@ says what happens when the program ends at each of these steps.
 
 import asyncio
 import logging
-from collections import deque
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
-from sqlite_utils import Database
-
+from bot.answering import Answerer, Transcribe
 from bot.conversation import Answer, ConversationManager
-from bot.errors import DeliveryError, DeliveryInDoubt, DeliveryRefused, LogError
-from bot.log import record
-from bot.log.record import Received
+from bot.lines import Line, Removal, Task
+from bot.log import erasure, feedback, inbox, outbox, record
+from bot.log.inbox import Received
 from bot.log.store import Store
-from bot.messages import Incoming, Outgoing, Stage
+from bot.messages import Feedback, Incoming, Outgoing, Withdrawal
 from bot.metrics import Metrics
 from bot.ports import Channel
 from bot.privacy import mask
+from bot.sending import PatientWriter, Pause, Sender
 from bot.understanding import clean
 
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-HISTORY_TURNS = 12
-ANSWERED_AT_ONCE = 64
-LARGEST_ATTEMPTS = 3  # a message that ended the program this often is handed to a person
 LONGEST_KEPT = 10_000  # characters of a message; more than is read as a question
-FIRST_PAUSE_SECONDS = 1.0
-LONGEST_PAUSE_SECONDS = 60.0
-GIVE_UP_SECONDS = 24 * 3600.0  # of waiting between tries to send one reply
-
-Task = Received | Outgoing
 
 
 class Delivery:
-    """Takes messages from channels, has them answered, and sends the answers."""
+    """Takes messages from channels, has them answered, and sends the answers.
+
+    `streams` are the names of the channels where answers appear while they are written.
+    """
 
     def __init__(
         self,
@@ -51,178 +45,200 @@ class Delivery:
         conversations: ConversationManager,
         metrics: Metrics,
         *,
+        streams: frozenset[str] = frozenset(),
+        burst_seconds: float = 0.0,
+        transcribe: Transcribe | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
-        pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        pause: Pause = asyncio.sleep,
     ) -> None:
         self._store = store
-        self._conversations = conversations
+        self._writer = PatientWriter(store, pause)
         self._metrics = metrics
         self._now = now
-        self._pause = pause
         self._channels: dict[str, Channel] = {}
-        self._waiting: dict[tuple[str, str], deque[Task]] = {}
+        self._answerer = Answerer(
+            store,
+            self._writer,
+            conversations,
+            self._channels,
+            streams=streams,
+            burst_seconds=burst_seconds,
+            transcribe=transcribe,
+            pause=pause,
+        )
+        self._sender = Sender(self._writer, self._channels, metrics, now, pause)
+        self._lines: dict[tuple[str, str], Line] = {}
         self._running: set[asyncio.Task[Any]] = set()
-        self._slots = asyncio.Semaphore(ANSWERED_AT_ONCE)
 
     def add(self, channel: Channel) -> None:
         """Let a channel receive replies."""
         self._channels[channel.name] = channel
+
+    # What channels bring.
 
     async def accept(self, incoming: Incoming) -> bool:
         """Store a message and have it answered; return False for one that came before.
 
         Raises LogError when it could not be stored.
         """
-        # Shielded: the writer commits it even if whoever waits for it goes away meanwhile, and
-        # what is stored must be answered.
-        accepting = asyncio.create_task(self._accept(incoming))
-        self._running.add(accepting)
-        accepting.add_done_callback(self._running.discard)
-        return await asyncio.shield(accepting)
+        return await self._shielded(self._accept(incoming))
+
+    async def withdraw(self, withdrawal: Withdrawal) -> bool:
+        """Store that a message was deleted, and take its answer back; False if it is unknown.
+
+        Raises LogError when it could not be stored.
+        """
+        return await self._shielded(self._withdraw(withdrawal))
+
+    async def rate(self, rating: Feedback) -> bool:
+        """Store what a customer thinks of a reply; False if there is no such reply.
+
+        Raises LogError when it could not be stored.
+        """
+        masked, now = replace(rating, comment=mask(clean(rating.comment))), self._now()
+        return await self._store.write(lambda db: feedback.rate(db, masked, now))
+
+    async def move(self, channel: str, old: str, new: str) -> None:
+        """Let conversations go on at another address. Raises LogError when it can't be stored."""
+        await self._store.write(lambda db: record.move(db, channel, old, new))
 
     async def _accept(self, incoming: Incoming) -> bool:
-        text = await asyncio.to_thread(_without_private_data, incoming.text)
+        text = await _without_private_data(incoming.text)
         masked, now = replace(incoming, text=text), self._now()
-        receipt = await self._store.write(lambda db: record.receive(db, masked, now))
+        receipt = await self._store.write(lambda db: inbox.receive(db, masked, now))
         self._metrics.received(incoming.channel, is_new=receipt.is_new)
         if receipt.waiting:  # a redelivery helps a message along that lost its place in the queue
-            self._enqueue((receipt.waiting.channel, receipt.waiting.address), receipt.waiting)
+            self._enqueue(_place(receipt.waiting), receipt.waiting)
         return receipt.is_new
+
+    async def _withdraw(self, withdrawal: Withdrawal) -> bool:
+        now = self._now()
+        withdrawn = await self._store.write(lambda db: inbox.withdraw(db, withdrawal, now))
+        if withdrawn is None:
+            return False
+        removal = Removal(withdrawn)
+        self._enqueue(_place(removal), removal)
+        return True
+
+    async def _shielded(self, work: Coroutine[Any, Any, T]) -> T:
+        # The writer commits it even if whoever waits for it goes away meanwhile, and what is
+        # stored must be answered.
+        return await asyncio.shield(self._start(work))
+
+    def _start(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+        task = asyncio.create_task(work)
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+        return task
+
+    # Going on, and ending.
 
     async def resume(self) -> None:
         """Go on with what an earlier run of the program left unfinished."""
         now = self._now()
-        doubtful = await self._store.write(lambda db: record.doubt_interrupted(db, now))
+        doubtful = await self._store.write(lambda db: outbox.settle_interrupted(db, now))
         if doubtful:
             logger.warning("%d replies were interrupted while being sent; see the log.", doubtful)
-        tasks: Iterable[Task] = [
-            *await self._store.read(record.unsent),
-            *await self._store.read(record.unanswered),
+        await self._store.write(lambda db: erasure.erase_requested(db, now))
+        left: list[Task] = [
+            *await self._store.read(outbox.unsent),
+            *map(Removal, await self._store.read(inbox.withdrawn)),
+            *await self._store.read(inbox.unanswered),
         ]
-        for task in tasks:
-            if task.channel in self._channels:
-                self._enqueue((task.channel, task.address), task)
+        for task in left:
+            place = _place(task)
+            if place[0] in self._channels:
+                self._enqueue(place, task)
 
     async def finish(self, seconds: float) -> None:
         """Wait for running answers; what is left after `seconds` goes on at the next start."""
-        if self._running:
-            await asyncio.wait(self._running, timeout=seconds)
+        loop = asyncio.get_running_loop()
+        end = loop.time() + seconds
+        # Again and again: a message that is being stored begins to be answered meanwhile.
+        while self._running and (left := end - loop.time()) > 0:
+            await asyncio.wait(self._running, timeout=left)
         for task in list(self._running):
             task.cancel()
         await asyncio.gather(*self._running, return_exceptions=True)
 
-    def _enqueue(self, conversation: tuple[str, str], task: Task) -> None:
-        if conversation in self._waiting:
-            self._waiting[conversation].append(task)
-            return
-        self._waiting[conversation] = deque([task])
-        running = asyncio.create_task(self._run(conversation))
-        self._running.add(running)
-        running.add_done_callback(self._running.discard)
+    # One conversation.
 
-    async def _run(self, conversation: tuple[str, str]) -> None:
-        """Work off one conversation's messages in order."""
-        waiting = self._waiting[conversation]
+    def _enqueue(self, place: tuple[str, str], task: Task) -> None:
+        line = self._lines.get(place)
+        if line is None:
+            line = self._lines[place] = Line()
+            self._start(self._work_off(place, line))
+        line.add(task)
+
+    async def _work_off(self, place: tuple[str, str], line: Line) -> None:
+        """Work off one conversation's tasks in order."""
         try:
-            while waiting:
-                await self._handle(waiting.popleft())
+            while task := line.next():
+                await self._handle(line, task)
         finally:
-            del self._waiting[conversation]
+            del self._lines[place]
 
-    async def _handle(self, task: Task) -> None:
+    async def _handle(self, line: Line, task: Task) -> None:
         try:
-            if isinstance(task, Outgoing):
-                await self._send(task)
-                return
-            async with self._slots:
-                outgoing = await self._answer(task)
-            if outgoing:
-                await self._send(outgoing)
+            if outgoing := await self._outgoing(line, task):
+                await self._sender.send(outgoing)
         except Exception:  # the conversation's next message must not wait for the next start too
-            logger.exception("Message or reply %d could not be finished.", task.id)
+            logger.exception("A task of a conversation could not be finished.")
 
-    async def _answer(self, received: Received) -> Outgoing | None:
-        """Return the stored reply to a message, or None when it was answered before."""
-        if not await self._write(lambda db: record.start_attempt(db, received)):
-            return None
-        context = await self._store.read(
-            lambda db: record.context(db, received.channel, received.address, HISTORY_TURNS)
-        )
-        answer = await self._find_answer(received, context)
+    async def _outgoing(self, line: Line, task: Task) -> Outgoing | None:
+        """Return what is to be sent for a task, stored; None when there is nothing to send."""
+        if isinstance(task, Outgoing):
+            return task
+        if isinstance(task, Removal):
+            withdrawn, now = task.message, self._now()
+            return await self._writer.write(lambda db: record.retraction(db, withdrawn, now))
+        try:
+            return await self._answer(line)
+        finally:
+            line.answering = []
+
+    async def _answer(self, line: Line) -> Outgoing | None:
+        """Return the stored reply to what the customer wrote, or None when nothing waits for one.
+
+        Begins anew whenever the customer adds to it, changes it or takes some of it back.
+        """
+        counted: set[int] = set()
+        while True:
+            line.absorb()
+            batch = await self._begin_attempt(line, counted)
+            if not batch:
+                return None
+            attempt = self._answerer.attempt(batch)
+            answer = await line.until_interrupted(attempt)
+            if answer and (outgoing := await self._store_answer(attempt.batch, answer)):
+                return outgoing
+
+    async def _begin_attempt(self, line: Line, counted: set[int]) -> list[Received]:
+        """Return the messages that still wait, as they read now; each is counted once."""
+        ids = [message.id for message in line.answering]
+        fresh = set(ids) - counted
+        counted |= fresh
+        line.answering = await self._writer.write(lambda db: inbox.start_attempt(db, ids, fresh))
+        return line.answering
+
+    async def _store_answer(self, batch: Sequence[Received], answer: Answer) -> Outgoing | None:
         now = self._now()
-        outgoing = await self._write(lambda db: record.exchange(db, received, answer, now))
-        self._metrics.answered(received.channel, answer)
+        outgoing = await self._writer.write(lambda db: record.exchange(db, batch, answer, now))
+        if outgoing:
+            self._metrics.answered(outgoing.channel, answer)
         return outgoing
 
-    async def _write(self, work: Callable[[Database], T]) -> T:
-        """Write, again and again while the database refuses: the disk may get room."""
-        pause = FIRST_PAUSE_SECONDS
-        while True:
-            try:
-                return await self._store.write(work)
-            except LogError as err:
-                if self._store.is_closed:
-                    raise
-                logger.error("Trying again in %.0f s: %s", pause, err)
-            await self._pause(pause)
-            pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
 
-    async def _find_answer(self, received: Received, context: record.Context) -> Answer:
-        # The channel may know the language of a customer who has not written yet.
-        language = context.language or received.language
-        if received.attempts >= LARGEST_ATTEMPTS:
-            logger.error("Message %d ended the program before; handed off.", received.id)
-            return self._conversations.failure(received.text, language)
-
-        async def progress(stage: Stage) -> None:
-            await self._channels[received.channel].show_progress(received.address, stage)
-
-        try:
-            return await self._conversations.answer(
-                received.text, context.history, language, progress
-            )
-        except Exception:  # the edge of one message: the customer still gets an answer
-            logger.exception("Message %d could not be answered.", received.id)
-            return self._conversations.failure(received.text, language)
-
-    async def _send(self, outgoing: Outgoing) -> None:
-        """Send a reply, again and again until it is settled or the program ends."""
-        pause, waited = FIRST_PAUSE_SECONDS, 0.0
-        while True:
-            is_last = waited >= GIVE_UP_SECONDS
-            error = await self._try_to_send(outgoing, is_last=is_last)
-            if error is None:
-                return
-            wait = error.retry_after_seconds or pause
-            await self._pause(wait)
-            waited += wait
-            pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
-
-    async def _try_to_send(self, outgoing: Outgoing, *, is_last: bool) -> DeliveryError | None:
-        """Send once; return the error when another try may help, else None."""
-        if not await self._write(lambda db: record.start_sending(db, outgoing)):
-            return None
-        try:
-            platform_id = await self._channels[outgoing.channel].send(outgoing)
-        except DeliveryError as err:
-            state = _state_after(err, is_last=is_last)
-            error, now = str(err), self._now()
-            logger.warning("Reply %d was not delivered: %s", outgoing.id, error)
-            await self._write(lambda db: record.not_sent(db, outgoing, error, state, now))
-            self._metrics.undelivered(outgoing.channel, state)
-            return err if state == "ready" else None
-        now = self._now()
-        await self._write(lambda db: record.sent(db, outgoing, platform_id, now))
-        return None
+def _place(task: Task) -> tuple[str, str]:
+    told = task.message if isinstance(task, Removal) else task
+    return told.channel, told.address
 
 
-def _state_after(error: DeliveryError, *, is_last: bool) -> Literal["ready", "failed", "in_doubt"]:
-    if isinstance(error, DeliveryInDoubt):
-        return "in_doubt"
-    return "failed" if is_last or isinstance(error, DeliveryRefused) else "ready"
+async def _without_private_data(text: str) -> str:
+    return await asyncio.to_thread(_masked, text)
 
 
-def _without_private_data(text: str) -> str:
+def _masked(text: str) -> str:
     kept = mask(clean(text[:LONGEST_KEPT]))
     if len(text) <= LONGEST_KEPT:
         return kept

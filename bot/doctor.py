@@ -1,13 +1,14 @@
 """`frontdesk doctor`: what is wrong with this installation, one line each, and how to mend it."""
 
+import contextlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import Any
 
 from bot import app
 from bot.errors import FrontdeskError
 from bot.knowledge.articles import read_articles
 from bot.log.store import Store, sqlite_warning
-from bot.messages import Incoming
 from bot.model_server import ModelServer
 from bot.settings import Settings
 from prompts import PromptError, Prompts
@@ -25,11 +26,14 @@ class Finding:
     detail: str = ""
 
 
-class _NoInbox:
-    """Channels are only asked whether their tokens work; nothing is received."""
+class _Nothing:
+    """Channels are only asked whether their settings work: nothing is received, nothing is read."""
 
-    async def accept(self, incoming: Incoming) -> bool:
-        raise AssertionError(f"nothing is received here, not even from {incoming.channel}")
+    def __getattr__(self, name: str) -> Any:
+        raise AssertionError(f"{name} is not asked for here")
+
+
+_NOTHING: Any = _Nothing()
 
 
 async def examine(settings: Settings) -> list[Finding]:
@@ -106,12 +110,21 @@ async def _model_server(settings: Settings) -> str:
 async def _telegram(settings: Settings) -> str:
     if not settings.telegram_bot_token:
         return "not set up"
-    await app.telegram_channel(settings, _NoInbox(), Prompts.load()).check()
-    return "the token works"
+    channel = app.telegram_channel(settings, _NOTHING, Prompts.load())
+    try:
+        return await channel.check()
+    finally:
+        await channel.close()
 
 
 async def _slack(settings: Settings) -> str:
-    if not (settings.slack_bot_token or settings.slack_app_token):
+    if not app.has_slack(settings):
         return "not set up"
-    await app.slack_channel(settings, _NoInbox(), Prompts.load()).check()
-    return "both tokens work"
+    with contextlib.ExitStack() as opened:
+        # The workspaces that installed the app are in the database.
+        store = opened.enter_context(Store(settings.database)) if settings.slack_client_id else None
+        channel = app.slack_channel(settings, _NOTHING, _NOTHING, Prompts.load(), store=store)
+        try:
+            return await channel.check()
+        finally:
+            await channel.close()

@@ -7,6 +7,7 @@
     ├── ModelError            the model gave no usable answer
     │   └── ModelUnavailable  it can't be reached, or isn't ready yet
     ├── ChannelUnreachable    a platform can't be asked now; it may be over soon
+    ├── AttachmentError       a customer's file can't be had from its platform, or not be read
     └── DeliveryError         a reply could not be handed to its platform
         ├── DeliveryInDoubt   it may or may not have arrived: sending again could answer twice
         └── DeliveryRefused   the platform will never take it: don't try again
@@ -42,6 +43,10 @@ class ModelUnavailable(ModelError):
 
 class ChannelUnreachable(FrontdeskError):
     """A platform can't be asked now; it may be over soon."""
+
+
+class AttachmentError(FrontdeskError):
+    """A customer's file can't be had from its platform, or not be read."""
 
 
 class DeliveryError(FrontdeskError):

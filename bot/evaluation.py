@@ -14,7 +14,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from bot import grounding
-from bot.conversation import Answer, ConversationManager
+from bot.conversation import Answer, ConversationManager, Utterance
 from bot.errors import FrontdeskError
 from bot.messages import Stage, Turn
 from bot.understanding import clean
@@ -85,11 +85,12 @@ async def evaluate(
     """Ask every question, each as a conversation of its own; nothing is stored."""
     outcomes = []
     for done, question in enumerate(questions, start=1):
-        history = [
+        history = tuple(
             Turn(role="assistant" if position % 2 else "customer", text=text)
             for position, text in enumerate(question.history)
-        ]
-        answer = await conversations.answer(clean(question.question), history, None, _no_progress)
+        )
+        utterance = Utterance(text=clean(question.question), history=history)
+        answer = await conversations.answer(utterance, _no_progress)
         outcomes.append(_outcome(question, answer))
         progress(done, len(questions))
     return outcomes

@@ -18,6 +18,7 @@ import re
 import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from bot.knowledge.words import FUNCTION_WORDS, stem, words
 from bot.messages import Language, Passage
@@ -30,9 +31,12 @@ ALLOWANCE_FOR_THE_QUESTION = 0.05
 _NOT = "xnotx"  # stands for any negation
 # The words of a sentence must stand within this many times their own number of words.
 LARGEST_SPREAD = 2
+PASSAGES_KEPT = 4096  # whose sentences and numbers are not worked out again
 SHORTEST_STRETCH = 6
 
 _SENTENCE_END = re.compile(r"(?<=[。！？；])|(?<=[.!?])\s+|\n+")
+# A point that ends a growing text may still turn out to be a decimal one.
+_FINISHED = re.compile(r"[。！？；]|[.!?]+(?=\s)|\n")
 # A number has no unit beyond its clause.
 _CLAUSE_END = re.compile(r"[;:!?()，。；：！？、（）\n]|[.,](?!\d)")
 # Links with or without their scheme, mail addresses, phone numbers; ASCII, since Chinese is written
@@ -132,11 +136,17 @@ def check(draft: str, passages: Sequence[Passage], question: str, language: Lang
 
 def unknown_quantity(text: str, passages: Sequence[Passage]) -> str | None:
     """Return the first number, with its unit, that no passage has, or None."""
-    known = {pair for passage in passages for pair in _quantities(_whole(passage))}
+    known = {pair for passage in passages for pair in _quantities_of(passage)}
     for number, unit in _quantities(text):
         if (number, unit) not in known:
             return f"{number} {unit}".strip()
     return None
+
+
+def finished(text: str) -> str:
+    """Return the part of a growing text that ends with its last finished sentence."""
+    ends = [match.end() for match in _FINISHED.finditer(text)]
+    return text[: ends[-1]].rstrip() if ends else ""
 
 
 def sentences(text: str) -> list[str]:
@@ -146,7 +156,7 @@ def sentences(text: str) -> list[str]:
 
 def _check_sentences(draft: str, passages: Sequence[Passage], question: str) -> Grounding:
     asked = set(_stems(question))
-    places = [place for passage in passages for place in _places(passage)]
+    places = [place for passage in passages for place in _places_of(passage)]
     weakest, articles = 1.0, {}
     for sentence in sentences(draft):
         support, place = _best_place(sentence, places, asked)
@@ -200,9 +210,22 @@ def _conditions(text: str) -> set[str]:
     return {match.lower() for match in _CONDITION.findall(text)}
 
 
-def _places(passage: Passage) -> Iterator[_Place]:
-    for text in sentences(passage.text):
-        yield _Place(text, tuple(_stems(text)), passage.article)
+# A draft is checked again with each sentence that it grows by, always against the same passages.
+@lru_cache(maxsize=PASSAGES_KEPT)
+def _places_of(passage: Passage) -> tuple[_Place, ...]:
+    return tuple(
+        _Place(text, tuple(_stems(text)), passage.article) for text in sentences(passage.text)
+    )
+
+
+@lru_cache(maxsize=PASSAGES_KEPT)
+def _quantities_of(passage: Passage) -> frozenset[tuple[str, str]]:
+    return frozenset(_quantities(_whole(passage)))
+
+
+@lru_cache(maxsize=PASSAGES_KEPT)
+def _references_of(passage: Passage) -> frozenset[str]:
+    return frozenset(_references(_whole(passage)))
 
 
 def _support(said: Sequence[str], own: Sequence[str], window: Sequence[str]) -> float:
@@ -248,7 +271,7 @@ def _whole(passage: Passage) -> str:
 
 
 def _unknown_reference(draft: str, passages: Sequence[Passage]) -> str | None:
-    known = {name for passage in passages for name in _references(_whole(passage))}
+    known = {name for passage in passages for name in _references_of(passage)}
     return next((name for name in _references(draft) if name not in known), None)
 
 

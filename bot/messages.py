@@ -1,7 +1,7 @@
 """What moves between the parts: immutable values, no behaviour beyond what they are."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, NewType
 
 ConversationId = NewType("ConversationId", str)
@@ -12,9 +12,27 @@ Language = Literal["en", "zh"]
 LANGUAGES: tuple[Language, ...] = ("en", "zh")
 
 Role = Literal["customer", "assistant", "agent"]
-Source = Literal["draft", "article", "courtesy", "clarification", "handoff"]
+Source = Literal["draft", "article", "courtesy", "clarification", "handoff", "command"]
 Stage = Literal["searching", "writing"]
 HandoffReason = Literal["no_article", "asked_for_person", "failure"]
+AttachmentKind = Literal["photo", "document", "voice", "audio", "video", "other"]
+Verdict = Literal["up", "down", "withdrawn"]
+Complaint = Literal["wrong", "off_topic", "unclear", "incomplete"]
+COMPLAINTS: tuple[Complaint, ...] = ("wrong", "off_topic", "unclear", "incomplete")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attachment:
+    """A file that came with a message. It stays at the platform; `id` is what fetches it there.
+
+    `size` is in bytes, None when the platform does not say.
+    """
+
+    kind: AttachmentKind
+    id: str
+    name: str = ""
+    media_type: str = ""
+    size: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,8 +40,10 @@ class Incoming:
     """One message of a customer, as an adapter hands it over.
 
     `event_keys` are the platform's natural keys of the event; an event of which any key was seen
-    before is a duplicate. `address` says where the reply goes, in the adapter's own terms; one
-    address is one conversation. `customer` is the platform's id of the person.
+    before is a duplicate. The first names the message itself. `address` says where the reply goes,
+    in the adapter's own terms; one address is one conversation. `customer` is the platform's id of
+    the person. `edits` is the first key of the message that this is a new version of. A pressed
+    button that stands for a command is a message whose text is the command ("/human").
     """
 
     channel: str
@@ -32,6 +52,45 @@ class Incoming:
     customer: str
     text: str
     language: Language | None = None
+    attachments: tuple[Attachment, ...] = ()
+    edits: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Withdrawal:
+    """A customer deleted a message; `event_key` is the first key it came with."""
+
+    channel: str
+    event_key: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Feedback:
+    """What a customer thinks of a reply, named by its `turn` or by the `post` that shows it.
+
+    `event_key` is the platform's key of the press or reaction; `origin` says which it was.
+    `withdrawn` takes the customer's earlier verdict of the same origin back.
+    """
+
+    channel: str
+    event_key: str
+    customer: str
+    verdict: Verdict
+    origin: Literal["button", "reaction"]
+    turn: TurnId | None = None
+    post: str | None = None
+    complaint: Complaint | None = None
+    comment: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where an answer is being written: for whom, and to which message (its first event key)."""
+
+    address: str
+    customer: str
+    in_reply_to: str
+    language: Language
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,12 +124,21 @@ class Citation:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """A button under a reply; pressing it is as good as writing its `command`."""
+
+    label: str
+    command: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Candidate:
     """One possible reply. `refusal` says why it must not be shown; None means that it may be."""
 
     source: Source
     text: str
     citations: tuple[Citation, ...] = ()
+    choices: tuple[Choice, ...] = ()
     features: Mapping[str, float] = field(default_factory=dict)
     refusal: str | None = None
     handoff_reason: HandoffReason | None = None
@@ -90,6 +158,16 @@ class Decision:
         """The candidate that is shown."""
         return self.candidates[self.chosen]
 
+    def written(self, candidate: Candidate, *refused: Candidate) -> "Decision":
+        """Return the decision with its candidate written out, and with what was refused of it."""
+        candidates = list(self.candidates)
+        candidates[self.chosen] = candidate
+        return replace(
+            self,
+            candidates=(*candidates, *refused),
+            propensities=(*self.propensities, *(0.0 for _ in refused)),
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Generation:
@@ -108,14 +186,30 @@ class Generation:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Document:
+    """A text file that goes with a reply."""
+
+    name: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Outgoing:
-    """A checked reply on its way to a customer. `text` is Markdown, without the citations."""
+    """A checked reply on its way to a customer. `text` is Markdown, without the citations.
+
+    `in_reply_to` is the first key of the message that it answers, or of the last one where it
+    answers several; `also_answers` are the others'. `replaces` are the posts in whose place it
+    goes, in order: the beginning of the answer that is already shown, or the answer to the version
+    of a message that its author has edited since. A retraction has no text; its message was
+    deleted, and the posts it replaces shall go too.
+    """
 
     id: int
     conversation: ConversationId
     turn: TurnId
     channel: str
     address: str
+    customer: str
     in_reply_to: str
     text: str
     source: Source
@@ -123,3 +217,13 @@ class Outgoing:
     citations: tuple[Citation, ...]
     candidates: int
     handed_off: bool
+    also_answers: tuple[str, ...] = ()
+    choices: tuple[Choice, ...] = ()
+    replaces: tuple[str, ...] = ()
+    is_retraction: bool = False
+    document: Document | None = None
+
+    @property
+    def invites_feedback(self) -> bool:
+        """Whether it answers a question, so that a thumb up or down says something."""
+        return self.source in ("draft", "article") and not self.is_retraction

@@ -1,14 +1,15 @@
 """The model behind any OpenAI-compatible server, asked through LangChain."""
 
 import asyncio
+import contextlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import httpx
 import openai
 from langchain.chat_models import init_chat_model
-from langchain_core.messages import BaseMessage
+from langchain_core.messages import AIMessageChunk, BaseMessage
 from langchain_core.outputs import ChatGeneration, LLMResult
 from pydantic import SecretStr
 
@@ -30,6 +31,54 @@ class Sampled:
     input_tokens: int | None
     output_tokens: int | None
     latency_ms: float
+
+
+class Writing:
+    """A text while the model writes it. `text` is all of it so far."""
+
+    def __init__(self, chunks: AsyncIterator[AIMessageChunk]) -> None:
+        self._chunks = chunks
+        self._started = time.perf_counter()
+        self._log_probabilities: list[float] = []
+        self._usage: tuple[int, int] | None = None
+        self._is_whole = False
+        self.text = ""
+
+    async def deltas(self) -> AsyncGenerator[str, None]:
+        """Yield each piece as it comes; ends the request at the server when left early.
+
+        Raises what `ChatModel.sample` raises, and ModelError when the text breaks off.
+        """
+        with _errors_explained():
+            # The library's generators close the connection, which stops the server's work.
+            async with contextlib.aclosing(self._chunks) as chunks:  # type: ignore[type-var]
+                async for chunk in chunks:
+                    self._note(chunk)
+                    if delta := chunk.text:
+                        self.text += delta
+                        yield delta
+        if not self._is_whole:
+            raise ModelError("the model server ended the answer too early")
+
+    def sampled(self) -> Sampled:
+        """Return what was written so far as one sample."""
+        log_probabilities = self._log_probabilities
+        mean = sum(log_probabilities) / len(log_probabilities) if log_probabilities else 0.0
+        used = self._usage or (None, None)
+        return Sampled(
+            texts=(clean(self.text),),
+            log_probabilities=(mean,),
+            input_tokens=used[0],
+            output_tokens=used[1],
+            latency_ms=(time.perf_counter() - self._started) * 1000,
+        )
+
+    def _note(self, chunk: AIMessageChunk) -> None:
+        tokens = (chunk.response_metadata.get("logprobs") or {}).get("content") or []
+        self._log_probabilities.extend(token["logprob"] for token in tokens)
+        self._is_whole |= bool(chunk.response_metadata.get("finish_reason"))
+        if usage := chunk.usage_metadata:
+            self._usage = usage["input_tokens"], usage["output_tokens"]
 
 
 class ChatModel:
@@ -77,7 +126,7 @@ class ChatModel:
         if trouble := self.trouble():
             raise ModelUnavailable(trouble)
         started = time.perf_counter()
-        try:
+        with _errors_explained():
             result = await self._model.agenerate(
                 [list(messages)],
                 n=n,
@@ -86,14 +135,39 @@ class ChatModel:
                 logprobs=True,
             )
             return _sampled(result, (time.perf_counter() - started) * 1000)
-        except (openai.APIConnectionError, openai.InternalServerError) as err:
-            raise ModelUnavailable(f"the model server does not answer ({_kind(err)})") from err
-        except (openai.OpenAIError, ValueError, TypeError, KeyError, AttributeError) as err:
-            raise ModelError(f"the model server refused the request ({_kind(err)})") from err
+
+    def write(
+        self, messages: Sequence[BaseMessage], *, temperature: float, max_tokens: int
+    ) -> Writing:
+        """Return one answer that can be read while it is written.
+
+        Raises ModelUnavailable when the model isn't ready.
+        """
+        if trouble := self.trouble():
+            raise ModelUnavailable(trouble)
+        chunks = self._model.astream(
+            list(messages),
+            temperature=temperature,
+            max_tokens=max_tokens,
+            logprobs=True,
+            stream_usage=True,
+        )
+        return Writing(chunks)
 
     async def close(self) -> None:
         """Close the connections."""
         await self._client.aclose()
+
+
+@contextlib.contextmanager
+def _errors_explained() -> Iterator[None]:
+    """Turn the library's errors into ours, without what the customer wrote."""
+    try:
+        yield
+    except (openai.APIConnectionError, openai.InternalServerError, httpx.HTTPError) as err:
+        raise ModelUnavailable(f"the model server does not answer ({_kind(err)})") from err
+    except (openai.OpenAIError, ValueError, TypeError, KeyError, AttributeError) as err:
+        raise ModelError(f"the model server refused the request ({_kind(err)})") from err
 
 
 def _kind(error: Exception) -> str:

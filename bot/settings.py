@@ -69,13 +69,50 @@ class Settings(BaseSettings):
     frontdesk_model_languages: tuple[Language, ...] | None = Field(
         None, description='languages that the model can write, e.g. ["en", "zh"]'
     )
+    frontdesk_stream: tuple[str, ...] = Field(
+        ("telegram", "slack", "web"),
+        description="channels where an answer appears while it is written, sentence by sentence; "
+        "elsewhere several drafts are written and the best is shown",
+    )
+    frontdesk_burst_seconds: float = Field(
+        1.0, ge=0, le=30, description="wait for the rest of a message that looks unfinished"
+    )
+    frontdesk_link_hosts: tuple[str, ...] = Field(
+        (), description="hosts that replies may link to, beside those of the articles' own urls"
+    )
+    frontdesk_transcription_url: HttpUrl | None = Field(
+        None, description="OpenAI-compatible server for voice messages, ending in /v1; unset: none"
+    )
+    frontdesk_transcription_model: str = Field("whisper-1", description="model id at that server")
+    frontdesk_transcription_key: SecretStr | None = Field(None, description="key of that server")
     telegram_bot_token: SecretStr | None = Field(None, description="token from @BotFather")
     telegram_api_base_url: HttpUrl = Field(
         "https://api.telegram.org", description="everything before the token"
     )
+    telegram_webhook_url: HttpUrl | None = Field(
+        None,
+        description="public https address that Telegram posts updates to, ending in "
+        "/telegram/webhook; unset: the bot asks for them",
+    )
+    telegram_webhook_secret: SecretStr | None = Field(
+        None, description="what Telegram must send along with each update; 16 letters or more"
+    )
     slack_bot_token: SecretStr | None = Field(None, description="token that starts with xoxb-")
     slack_app_token: SecretStr | None = Field(
         None, description="app-level token that starts with xapp-, for Socket Mode"
+    )
+    slack_signing_secret: SecretStr | None = Field(
+        None, description="checks what Slack posts to /slack/events; used without an app token"
+    )
+    slack_client_id: str | None = Field(
+        None, description="with slack_client_secret: other workspaces can install the app"
+    )
+    slack_client_secret: SecretStr | None = Field(None, description="belongs to slack_client_id")
+    slack_answer_channels: tuple[str, ...] = Field(
+        (), description="ids of the channels where every question is answered, unasked"
+    )
+    slack_private_channels: tuple[str, ...] = Field(
+        (), description="ids of the channels where only the asker sees an answer, and can share it"
     )
     slack_api_base_url: HttpUrl = Field("https://slack.com/api", description="ends in /api/")
 

@@ -5,12 +5,15 @@ import unicodedata
 from dataclasses import dataclass
 from typing import Literal
 
+from bot.commands import Command, parse_command
 from bot.knowledge.words import HAN, words
 from bot.messages import Language
 
 LONGEST_QUESTION = 4000
 
-Kind = Literal["question", "greeting", "thanks", "farewell", "person", "no_words", "too_long"]
+Kind = Literal[
+    "question", "command", "greeting", "thanks", "farewell", "person", "no_words", "too_long"
+]
 
 # Invisible characters that hide text from people (tags, bidirectional controls, zero width); the
 # joiners U+200C and U+200D stay, since emoji and several scripts are written with them.
@@ -25,8 +28,7 @@ _KINDS: tuple[tuple[Kind, re.Pattern[str]], ...] = (
     (
         "greeting",
         re.compile(
-            r"/start\b.*|/help"
-            r"|(hi|hello|hey|good (morning|afternoon|evening|day))( there| everyone)?"
+            r"(hi|hello|hey|good (morning|afternoon|evening|day))( there| everyone)?"
             r"|你好呀?|您好|哈喽|嗨|早上好|上午好|下午好|晚上好|在吗|有人吗|你好在吗"
         ),
     ),
@@ -41,7 +43,7 @@ _KINDS: tuple[tuple[Kind, re.Pattern[str]], ...] = (
     ("farewell", re.compile(r"(good)?bye( bye)?|see you|再见|拜拜")),
 )
 _ASKS_FOR_PERSON = re.compile(
-    r"/human|(speak|talk|chat|connect me|put me through)( to| with)? (a |an |the |some)?"
+    r"(speak|talk|chat|connect me|put me through)( to| with)? (a |an |the |some)?"
     r"(real |live |actual )?(person|human|agent|someone|somebody|representative|colleague|operator)"
     r"|^(a )?(real |live )?(human|agent|person|operator)( please)?$"
     r"|customer (service )?representative"
@@ -51,11 +53,16 @@ _ASKS_FOR_PERSON = re.compile(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Understood:
-    """A customer's message as the rest of the program sees it."""
+    """A customer's message as the rest of the program sees it.
+
+    `written` is the language that it is in, `language` the one to answer in.
+    """
 
     text: str
     language: Language
+    written: Language
     kind: Kind
+    command: Command | None = None
 
 
 def clean(text: str) -> str:
@@ -67,9 +74,35 @@ def clean(text: str) -> str:
     return "".join(kept).strip()
 
 
-def understand(text: str, previous: Language | None = None) -> Understood:
-    """Tell what a cleaned message is. `previous` is the conversation's language so far."""
-    return Understood(text=text, language=language_of(text, previous), kind=_kind(text))
+def understand(
+    text: str, previous: Language | None = None, chosen: Language | None = None
+) -> Understood:
+    """Tell what a cleaned message is.
+
+    `previous` is the conversation's language so far; `chosen` the one that the customer wants
+    whatever they write in.
+    """
+    command = parse_command(text)
+    if command:
+        language = _language_of_command(command, previous, chosen)
+        return Understood(
+            text=text,
+            language=language,
+            written=language,
+            kind="person" if command.name == "human" else "command",
+            command=command,
+        )
+    written = language_of(text, previous)
+    return Understood(text=text, language=chosen or written, written=written, kind=_kind(text))
+
+
+def _language_of_command(
+    command: Command, previous: Language | None, chosen: Language | None
+) -> Language:
+    # A command is the same word in every language, so it says nothing about the customer's.
+    if command.name == "language" and command.language:
+        return command.language
+    return chosen or previous or "en"
 
 
 def language_of(text: str, previous: Language | None = None) -> Language:
@@ -87,13 +120,27 @@ def language_of(text: str, previous: Language | None = None) -> Language:
     return "zh" if chinese * 5 >= latin else "en"
 
 
+def _courtesy(text: str) -> Kind | None:
+    plain = _plain(text)
+    return next((kind for kind, pattern in _KINDS if pattern.fullmatch(plain)), None)
+
+
+def _last_courtesy(text: str) -> Kind | None:
+    """Return the last line's kind when every line is a courtesy."""
+    kinds = [_courtesy(line) for line in text.split("\n") if words(line)]
+    return kinds[-1] if all(kinds) else None
+
+
+def _plain(text: str) -> str:
+    return re.sub(r"[\s!！.。,，?？~～]+", " ", text.lower()).strip()
+
+
 def _kind(text: str) -> Kind:
     if len(text) > LONGEST_QUESTION:
         return "too_long"
     if not words(text):
         return "no_words"
-    plain = re.sub(r"[\s!！.。,，?？~～]+", " ", text.lower()).strip()
-    for kind, pattern in _KINDS:
-        if pattern.fullmatch(plain):
-            return kind
-    return "person" if _ASKS_FOR_PERSON.search(plain) else "question"
+    # People also write "Hi" and "are you there?" in two messages, which are read as two lines.
+    if kind := _courtesy(text) or _last_courtesy(text):
+        return kind
+    return "person" if _ASKS_FOR_PERSON.search(_plain(text)) else "question"

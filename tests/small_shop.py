@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from prometheus_client import CollectorRegistry
 
+from bot.answering import Transcribe
 from bot.candidates.drafts import DraftWriter
 from bot.conversation import ConversationManager
 from bot.delivery import Delivery
@@ -23,10 +24,19 @@ from bot.knowledge.scoring import Hit
 from bot.knowledge.search import Knowledge
 from bot.knowledge.words import words
 from bot.log.store import Store
-from bot.messages import Incoming, Language, Outgoing, Passage, PassageId, Stage
+from bot.messages import (
+    Attachment,
+    Incoming,
+    Language,
+    Outgoing,
+    Passage,
+    PassageId,
+    Place,
+    Stage,
+)
 from bot.metrics import Metrics
 from bot.model import ChatModel
-from bot.ranking.policy import FixedOrder
+from bot.ranking.policy import FixedOrder, Policy
 from prompts import Prompts
 
 DEADLINE_SECONDS = 20.0
@@ -113,7 +123,10 @@ class ScriptedChannel:
         self.sent: list[Outgoing] = []
         self.tries: list[Outgoing] = []
         self.progress: list[tuple[str, Stage]] = []
+        self.previews: list[str] = []
+        self.keeps_previews = False
         self.errors: deque[BaseException] = deque()
+        self.preview_errors: deque[BaseException] = deque()
         self.free = asyncio.Event()
         self.free.set()
         self._changed = asyncio.Event()
@@ -121,7 +134,7 @@ class ScriptedChannel:
     async def run(self) -> None:
         await asyncio.Event().wait()
 
-    async def send(self, outgoing: Outgoing) -> str:
+    async def send(self, outgoing: Outgoing) -> tuple[str, ...]:
         self.tries.append(outgoing)
         self._notify()
         await self.free.wait()
@@ -129,10 +142,20 @@ class ScriptedChannel:
             raise self.errors.popleft()
         self.sent.append(outgoing)
         self._notify()
-        return f"platform-{len(self.sent)}"
+        if outgoing.is_retraction:
+            return ()
+        return outgoing.replaces or (f"platform-{len(self.sent)}",)
 
-    async def show_progress(self, address: str, stage: Stage) -> None:
-        self.progress.append((address, stage))
+    async def show_progress(self, place: Place, stage: Stage) -> None:
+        self.progress.append((place.address, stage))
+        self._notify()
+
+    async def preview(self, place: Place, text: str) -> str | None:
+        self.previews.append(text)
+        self._notify()
+        if self.preview_errors:
+            raise self.preview_errors.popleft()
+        return f"preview-{place.address}" if self.keeps_previews else None
 
     def trouble(self) -> str | None:
         return None
@@ -176,15 +199,20 @@ def incoming(
     address: str = "ada",
     channel: str = "test",
     language: Language | None = None,
+    edits: str | None = None,
+    attachments: tuple[Attachment, ...] = (),
+    customer: str | None = None,
 ) -> Incoming:
     """Return a message as a channel hands it over; every call is a new event."""
     return Incoming(
         channel=channel,
         event_keys=(key or f"event-{next(_numbers)}",),
         address=address,
-        customer=f"customer-{address}",
+        customer=customer or f"customer-{address}",
         text=text,
         language=language,
+        edits=edits,
+        attachments=attachments,
     )
 
 
@@ -231,10 +259,16 @@ async def open_desk(
     channel: ScriptedChannel | None = None,
     pause: Callable[[float], Awaitable[None]] | None = None,
     around: Callable[[ConversationManager], Any] = lambda conversations: conversations,
+    streams: bool = False,
+    burst_seconds: float = 0.0,
+    transcribe: Transcribe | None = None,
+    deadline_seconds: float = DEADLINE_SECONDS,
+    policy: Policy | None = None,
 ) -> AsyncIterator[Desk]:
     """Open the desk of the small shop in `folder`; without `model_url` no model answers.
 
-    `around` may put something around the manager that finds the answers.
+    `around` may put something around the manager that finds the answers. `streams` lets answers
+    appear while they are written.
     """
     prompts = Prompts.load()
     channel = channel or ScriptedChannel()
@@ -248,7 +282,7 @@ async def open_desk(
             prompts,
             drafts=0 if model_url == NO_MODEL else drafts,
             longest_tokens=160,
-            deadline_seconds=DEADLINE_SECONDS,
+            deadline_seconds=deadline_seconds,
             languages=("en", "zh"),
         )
         conversations = around(
@@ -256,11 +290,19 @@ async def open_desk(
                 knowledge=knowledge,
                 drafts=writer,
                 prompts=prompts,
-                policy=FixedOrder(),
+                policy=policy or FixedOrder(),
                 rng=random.Random(7),
             )
         )
-        delivery = Delivery(store, conversations, Metrics(registry), pause=pause or pauses)
+        delivery = Delivery(
+            store,
+            conversations,
+            Metrics(registry),
+            streams=frozenset({channel.name} if streams else ()),
+            burst_seconds=burst_seconds,
+            transcribe=transcribe,
+            pause=pause or pauses,
+        )
         delivery.add(channel)
         try:
             yield Desk(store, knowledge, conversations, delivery, channel, pauses, registry)

@@ -1,16 +1,17 @@
 """The way of one message through understanding, search, candidates and choice."""
 
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
-from bot.conversation import Answer, ConversationManager
+from bot.conversation import Answer, ConversationManager, Utterance
 from bot.messages import Language, Stage
+from bot.ranking.policy import FixedOrder
 from prompts import Prompts
-from tests.fakes.vllm_api import FakeVllm, Fault
+from tests.fakes.vllm_api import Break, FakeVllm, Fault
 from tests.small_shop import (
     QUESTION,
     RETURNS_EN,
@@ -39,7 +40,8 @@ async def answer(desk: Desk, text: str, previous: Language | None = None) -> Ans
     async def progress(stage: Stage) -> None:
         stages.append(stage)
 
-    found: Answer = await desk.conversations.answer(text, (), previous, progress)
+    utterance = Utterance(text=text, language=previous)
+    found: Answer = await desk.conversations.answer(utterance, progress)
     assert stages == ["searching", "writing"][: len(stages)]
     return found
 
@@ -119,7 +121,7 @@ def test_that_a_failure_is_said_in_the_customers_language(
         rng=random.Random(1),
     )
 
-    found = manager.failure("12345", language)
+    found = manager.failure(Utterance(text="12345", language=language))
 
     assert found.decision.candidate.text == prompts.text("handoff_failure", language)
     assert found.decision.candidate.handoff_reason == "failure"
@@ -130,3 +132,176 @@ async def test_that_nothing_is_remembered_between_messages(desk: Desk) -> None:
     second = await answer(desk, "???")
 
     assert (first.message.language, second.message.language) == ("zh", "en")
+
+
+# Written in sight: a source is chosen first, and a draft is shown while it is written.
+
+SENTENCES: dict[Language, tuple[str, str]] = {
+    "en": ("You can return an item within 30 days of delivery.", " Sale items cannot be returned."),
+    "zh": ("商品送达后30天内可以退货。", "特价商品不能退货。"),
+}
+INVENTED: dict[Language, str] = {
+    "en": " You also get 50 EUR for free.",
+    "zh": "您还会免费获得50欧元。",
+}
+
+
+async def written(desk: Desk, language: Language) -> tuple[Answer, list[str]]:
+    """Return an answer that was written in sight, and what was shown of it."""
+    shown: list[str] = []
+
+    async def show(text: str) -> None:
+        shown.append(text)
+
+    async def progress(stage: Stage) -> None:
+        pass
+
+    utterance = Utterance(text=QUESTION[language])
+    return await desk.conversations.answer(utterance, progress, show), shown
+
+
+def fates(found: Answer) -> list[tuple[str, bool, float]]:
+    decision = found.decision
+    return [
+        (candidate.source, candidate.refusal is None, propensity)
+        for candidate, propensity in zip(decision.candidates, decision.propensities, strict=True)
+    ]
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+async def test_that_a_draft_whose_sentences_all_pass_is_the_answer(
+    desk: Desk, vllm: FakeVllm, language: Language
+) -> None:
+    text = "".join(SENTENCES[language])
+    vllm.says(text)
+
+    found, shown = await written(desk, language)
+
+    assert found.decision.candidate.text == text
+    assert shown[0] == SENTENCES[language][0]
+    assert found.decision.candidate.citations[0].article == f"{language}/returns"
+    assert fates(found) == [("draft", True, 1.0), ("article", True, 0.0), ("handoff", True, 0.0)]
+    assert found.decision.candidate.features["log_probability"] < 0
+    assert found.generation is not None
+    assert (found.generation.error, found.generation.texts) == (None, (text,))
+    assert found.generation.output_tokens
+    assert found.generation.sampling["n"] == 1
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+async def test_that_nothing_is_shown_of_a_draft_whose_first_sentence_fails(
+    desk: Desk, vllm: FakeVllm, language: Language
+) -> None:
+    vllm.says(INVENTED[language].strip() + SENTENCES[language][1])
+
+    found, shown = await written(desk, language)
+
+    assert shown == []
+    assert found.decision.candidate.text == ARTICLE[language]
+    assert fates(found) == [("draft", False, 0.0), ("article", True, 1.0), ("handoff", True, 0.0)]
+    assert "50" in found.decision.candidates[0].text
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+async def test_that_what_stands_is_closed_with_the_article_when_a_later_sentence_fails(
+    desk: Desk, vllm: FakeVllm, language: Language
+) -> None:
+    beginning = SENTENCES[language][0]
+    vllm.says(beginning + INVENTED[language] + SENTENCES[language][1])
+
+    found, shown = await written(desk, language)
+
+    assert set(shown) == {beginning}
+    assert found.decision.candidate.text == f"{beginning}\n\n{ARTICLE[language]}"
+    assert len(found.decision.candidate.citations) == 1
+    assert fates(found) == [
+        ("draft", True, 1.0),
+        ("article", True, 0.0),
+        ("handoff", True, 0.0),
+        ("draft", False, 0.0),
+    ]
+    assert "50" in found.decision.candidates[3].text
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+@pytest.mark.parametrize(
+    "broken", [Break.dies, Break.ends, Break.error, Break.garbage], ids=lambda fault: fault.__name__
+)
+@pytest.mark.parametrize("tokens", [3, 14])
+async def test_that_an_answer_that_breaks_off_is_closed_with_the_article(
+    desk: Desk,
+    vllm: FakeVllm,
+    language: Language,
+    broken: Callable[[int], Break],
+    tokens: int,
+) -> None:
+    vllm.says("".join(SENTENCES[language]), broken=broken(tokens))
+
+    found, shown = await written(desk, language)
+
+    beginnings = [f"{SENTENCES[language][0]}\n\n"] if shown else [""]
+    assert found.decision.candidate.text == f"{beginnings[0]}{ARTICLE[language]}"
+    assert bool(shown) == (tokens == 14)
+    assert found.generation is not None
+    assert found.generation.error
+    refused = [c.refusal for c in found.decision.candidates if c.refusal]
+    assert refused == ["unfinished"]
+
+
+@pytest.mark.parametrize("text", ["NO ANSWER", "NO ANSWER.\n", "", "  \n"])
+async def test_that_a_model_that_declines_shows_nothing(
+    desk: Desk, vllm: FakeVllm, text: str
+) -> None:
+    vllm.says(text)
+
+    found, shown = await written(desk, "zh")
+
+    assert (shown, found.decision.candidate.text) == ([], RETURNS_ZH)
+    assert found.decision.candidates[0].refusal == "declined"
+
+
+@pytest.mark.parametrize("fault", [Fault.server_error(), Fault.garbage(), Fault.dropped()])
+async def test_that_a_stream_that_never_begins_costs_no_answer(
+    desk: Desk, vllm: FakeVllm, fault: Fault
+) -> None:
+    vllm.fails(fault)
+
+    found, shown = await written(desk, "en")
+
+    assert (shown, found.decision.candidate.text) == ([], RETURNS_EN)
+
+
+async def test_that_the_deadline_ends_an_answer_in_sight(tmp_path: Path, vllm: FakeVllm) -> None:
+    vllm.says("".join(SENTENCES["zh"]), broken=Break.stalls(15))
+    async with open_desk(tmp_path, model_url=vllm.url, deadline_seconds=0.5) as desk:
+        found, shown = await written(desk, "zh")
+
+        assert shown == [SENTENCES["zh"][0]]
+        assert found.decision.candidate.text == f"{SENTENCES['zh'][0]}\n\n{RETURNS_ZH}"
+        assert found.generation is not None
+        assert found.generation.error == "no draft within 0.5 s"
+        await vllm.until(lambda: vllm.abandoned == 1)
+
+
+async def test_that_the_model_is_hung_up_on_at_the_first_sentence_that_fails(
+    desk: Desk, vllm: FakeVllm
+) -> None:
+    vllm.says(INVENTED["zh"] + SENTENCES["zh"][0], broken=Break.stalls(20))
+
+    await written(desk, "zh")
+
+    await vllm.until(lambda: vllm.abandoned == 1)
+
+
+async def test_that_no_draft_is_written_that_is_not_chosen(
+    tmp_path: Path, vllm: FakeVllm, prompts: Prompts
+) -> None:
+    class ArticleFirst(FixedOrder):
+        version = "article-first/1"
+        _ORDER = ("article", "draft", "handoff")
+
+    async with open_desk(tmp_path, model_url=vllm.url, policy=ArticleFirst()) as desk:
+        found, shown = await written(desk, "en")
+
+    assert (vllm.chats, shown, found.generation) == ([], [], None)
+    assert fates(found) == [("draft", True, 0.0), ("article", True, 1.0), ("handoff", True, 0.0)]

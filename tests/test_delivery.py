@@ -12,19 +12,15 @@ from pathlib import Path
 
 import pytest
 
-from bot.conversation import ConversationManager, Progress
-from bot.delivery import (
-    GIVE_UP_SECONDS,
-    HISTORY_TURNS,
-    LARGEST_ATTEMPTS,
-    LONGEST_KEPT,
-    LONGEST_PAUSE_SECONDS,
-    Delivery,
-)
-from bot.errors import DeliveryError, DeliveryInDoubt, DeliveryRefused, LogError
-from bot.log import record
+from bot.answering import HISTORY_TURNS, LARGEST_ATTEMPTS
+from bot.candidates.drafts import Show
+from bot.conversation import Answer, ConversationManager, Progress, Utterance
+from bot.delivery import LONGEST_KEPT, Delivery
+from bot.errors import AttachmentError, DeliveryError, DeliveryInDoubt, DeliveryRefused, LogError
+from bot.log import inbox
 from bot.log.store import Store
-from bot.messages import Language, Turn
+from bot.messages import Attachment, Feedback, Language, Place, Stage, Turn
+from bot.sending import GIVE_UP_SECONDS, LONGEST_PAUSE_SECONDS
 from prompts import Prompts
 from tests.fakes.vllm_api import FakeVllm
 from tests.small_shop import (
@@ -74,7 +70,7 @@ async def test_that_one_conversation_is_answered_in_order(tmp_path: Path) -> Non
     texts = [f"{QUESTION['en']} {number}" for number in range(8)]
     async with open_desk(tmp_path) as desk:
         for text in texts:
-            await desk.delivery.accept(incoming(text))
+            await desk.ask(text)
         await desk.settled()
 
         rows = await desk.rows("SELECT text FROM turns WHERE role = 'customer' ORDER BY number")
@@ -98,15 +94,16 @@ async def test_that_many_conversations_are_answered_at_once(tmp_path: Path, vllm
         assert len({reply.conversation for reply in replies}) == 30
 
 
-async def test_that_two_hundred_messages_at_once_each_get_one_reply(tmp_path: Path) -> None:
+async def test_that_each_of_two_hundred_messages_at_once_is_answered_once(tmp_path: Path) -> None:
     async with open_desk(tmp_path) as desk:
         messages = [incoming(address=f"a{number % 50}") for number in range(200)]
         await asyncio.gather(*(desk.delivery.accept(message) for message in messages))
         await desk.settled()
 
-        asked = {message.event_keys[0] for message in messages}
-        assert len(desk.channel.sent) == 200
-        assert {reply.in_reply_to for reply in desk.channel.sent} == asked
+        asked = sorted(message.event_keys[0] for message in messages)
+        answered = [(*reply.also_answers, reply.in_reply_to) for reply in desk.channel.sent]
+        assert sorted(key for keys in answered for key in keys) == asked
+        assert await desk.rows("SELECT count(*) FROM turns WHERE role = 'customer'") == [(200,)]
 
 
 @pytest.mark.parametrize("channel", ["test", "other"])
@@ -122,7 +119,7 @@ async def test_that_a_reply_goes_back_to_its_channel(tmp_path: Path, channel: st
 
 async def test_that_a_stored_message_is_answered_after_a_restart(tmp_path: Path) -> None:
     async with open_desk(tmp_path) as desk:
-        await desk.store.write(lambda db: record.receive(db, incoming(QUESTION["zh"]), NOW))
+        await desk.store.write(lambda db: inbox.receive(db, incoming(QUESTION["zh"]), NOW))
 
     async with open_desk(tmp_path) as desk:
         await desk.delivery.resume()
@@ -172,7 +169,8 @@ async def test_that_an_interrupted_delivery_is_in_doubt_and_not_sent_again(tmp_p
 async def test_that_going_on_twice_answers_once(tmp_path: Path) -> None:
     async with open_desk(tmp_path) as desk:
         for text in QUESTION.values():
-            await desk.store.write(lambda db, t=text: record.receive(db, incoming(t), NOW))
+            message = incoming(text, address=text)
+            await desk.store.write(lambda db, m=message: inbox.receive(db, m, NOW))
 
         await desk.delivery.resume()
         await desk.delivery.resume()
@@ -185,7 +183,7 @@ async def test_that_going_on_twice_answers_once(tmp_path: Path) -> None:
 async def test_that_a_message_for_a_channel_that_is_off_waits(tmp_path: Path) -> None:
     message = incoming(channel="slack")
     async with open_desk(tmp_path) as desk:
-        await desk.store.write(lambda db: record.receive(db, message, NOW))
+        await desk.store.write(lambda db: inbox.receive(db, message, NOW))
         await desk.delivery.resume()
         await desk.settled()
         assert await desk.rows("SELECT count(*) FROM turns") == [(0,)]
@@ -221,6 +219,7 @@ async def test_that_a_refused_delivery_is_not_tried_again(tmp_path: Path) -> Non
     async with open_desk(tmp_path) as desk:
         desk.channel.errors.append(DeliveryRefused("blocked by the customer"))
         await desk.delivery.accept(incoming())
+        await desk.settled()
         reply = await desk.ask(QUESTION["zh"])
         await desk.settled()
 
@@ -273,7 +272,7 @@ async def test_that_a_redelivery_helps_a_forgotten_message_along(tmp_path: Path)
     message = incoming()
     async with open_desk(tmp_path) as desk:
         # Stored by a program that ended; this one was not told to resume.
-        await desk.store.write(lambda db: record.receive(db, message, NOW))
+        await desk.store.write(lambda db: inbox.receive(db, message, NOW))
 
         assert await desk.delivery.accept(message) is False
 
@@ -315,8 +314,11 @@ async def test_that_a_defect_in_a_channel_does_not_stop_the_conversation(
 ) -> None:
     async with open_desk(tmp_path) as desk:
         desk.channel.errors.append(error)
+        desk.channel.free.clear()
         await desk.delivery.accept(incoming())
+        await desk.channel.until(lambda: desk.channel.tries)
         await desk.delivery.accept(incoming(QUESTION["zh"]))
+        desk.channel.free.set()
         [reply] = await desk.channel.replies(1)
         await desk.settled()
 
@@ -327,7 +329,7 @@ async def test_that_a_defect_in_a_channel_does_not_stop_the_conversation(
 class Breaking(ScriptedChannel):
     """A channel whose progress shows a defect of ours."""
 
-    async def show_progress(self, address: str, stage: str) -> None:
+    async def show_progress(self, place: Place, stage: Stage) -> None:
         raise RuntimeError("defect")
 
 
@@ -345,7 +347,7 @@ async def test_that_a_defect_in_answering_hands_the_question_on(
 
 async def test_that_a_message_that_ended_the_program_before_is_handed_on(tmp_path: Path) -> None:
     async with open_desk(tmp_path) as desk:
-        await desk.store.write(lambda db: record.receive(db, incoming(QUESTION["zh"]), NOW))
+        await desk.store.write(lambda db: inbox.receive(db, incoming(QUESTION["zh"]), NOW))
         await desk.store.write(
             lambda db: db.execute("UPDATE inbox SET attempts = ?", [LARGEST_ATTEMPTS])
         )
@@ -381,6 +383,16 @@ async def test_that_finishing_waits_for_running_answers(tmp_path: Path, vllm: Fa
         vllm.release()
         await finishing
 
+        assert len(desk.channel.sent) == 1
+
+
+async def test_that_finishing_waits_for_what_was_just_received(tmp_path: Path) -> None:
+    async with open_desk(tmp_path) as desk:
+        accepting = asyncio.create_task(desk.delivery.accept(incoming()))
+        await asyncio.sleep(0)
+        await desk.delivery.finish(20)
+
+        assert await accepting is True
         assert len(desk.channel.sent) == 1
 
 
@@ -452,11 +464,11 @@ class Remembering:
         self.languages: list[Language | None] = []
 
     async def answer(
-        self, text: str, history: Sequence[Turn], language: Language | None, progress: Progress
-    ) -> object:
-        self.histories.append(history)
-        self.languages.append(language)
-        return await self._real.answer(text, history, language, progress)
+        self, utterance: Utterance, progress: Progress, show: Show | None = None
+    ) -> Answer:
+        self.histories.append(utterance.history)
+        self.languages.append(utterance.language)
+        return await self._real.answer(utterance, progress, show)
 
 
 async def test_that_the_conversation_so_far_is_known(tmp_path: Path) -> None:
@@ -513,7 +525,7 @@ from pathlib import Path
 from tests.small_shop import ScriptedChannel, incoming, open_desk
 
 class Stuck(ScriptedChannel):
-    async def show_progress(self, address, stage):
+    async def show_progress(self, place, stage):
         print("answering", flush=True)
         await asyncio.Event().wait()
 
@@ -556,3 +568,99 @@ async def test_that_a_closed_store_is_told_to_the_channel(tmp_path: Path) -> Non
 
     with pytest.raises(LogError, match="closed"):
         await delivery.accept(incoming())
+
+
+VOICE = Attachment(kind="voice", id="file-7", media_type="audio/ogg", size=2048)
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+async def test_that_a_voice_message_is_answered_by_what_it_says(
+    tmp_path: Path, language: Language
+) -> None:
+    asked: list[tuple[str, Attachment]] = []
+
+    async def transcribe(channel: str, voice: Attachment) -> str:
+        asked.append((channel, voice))
+        return f"{QUESTION[language]} ada@example.com\x00"
+
+    async with open_desk(tmp_path, transcribe=transcribe) as desk:
+        await desk.delivery.accept(incoming("", attachments=(VOICE,)))
+        [reply] = await desk.channel.replies(1)
+
+        assert asked == [("test", VOICE)]
+        assert reply.text == ANSWER[language]
+        [(text,)] = await desk.rows("SELECT text FROM turns WHERE role = 'customer'")
+        assert str(text).startswith(QUESTION[language])
+        assert "ada@" not in str(text)
+        assert "\x00" not in str(text)
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+@pytest.mark.parametrize("error", [AttachmentError("too large"), RuntimeError("defect"), None])
+async def test_that_who_cannot_be_heard_is_told_what_can_be_read(
+    tmp_path: Path, language: Language, error: Exception | None
+) -> None:
+    async def transcribe(channel: str, voice: Attachment) -> str:
+        assert error is not None
+        raise error
+
+    async with open_desk(tmp_path, transcribe=transcribe if error else None) as desk:
+        await desk.delivery.accept(incoming("", language=language, attachments=(VOICE,)))
+        [reply] = await desk.channel.replies(1)
+
+        assert reply.text == Prompts.load().text("no_text", language)
+        assert (reply.source, reply.language) == ("clarification", language)
+
+
+async def test_that_words_beside_a_voice_message_go_first(tmp_path: Path) -> None:
+    async def transcribe(channel: str, voice: Attachment) -> str:
+        raise AssertionError("nobody asked for it")
+
+    async with open_desk(tmp_path, transcribe=transcribe) as desk:
+        await desk.delivery.accept(incoming(QUESTION["zh"], attachments=(VOICE,)))
+
+        assert (await desk.channel.replies(1))[0].text == RETURNS_ZH
+
+
+async def test_that_what_was_heard_is_not_asked_for_again_after_a_restart(
+    tmp_path: Path, vllm: FakeVllm
+) -> None:
+    heard: list[str] = []
+
+    async def transcribe(channel: str, voice: Attachment) -> str:
+        heard.append(voice.id)
+        return QUESTION["en"]
+
+    vllm.hold()
+    async with open_desk(tmp_path, transcribe=transcribe, model_url=vllm.url) as desk:
+        await desk.delivery.accept(incoming("", attachments=(VOICE,)))
+        await vllm.until(lambda: vllm.chats)
+        await desk.delivery.finish(0)
+
+    async with open_desk(tmp_path, transcribe=transcribe) as desk:
+        await desk.delivery.resume()
+        assert (await desk.channel.replies(1))[0].text == RETURNS_EN
+        assert heard == ["file-7"]
+
+
+async def test_that_a_verdict_is_masked_and_stored(tmp_path: Path) -> None:
+    async with open_desk(tmp_path) as desk:
+        reply = await desk.ask(QUESTION["zh"])
+        await desk.settled()
+        rating = Feedback(
+            channel="test",
+            event_key="press:1",
+            customer="customer-ada",
+            verdict="down",
+            origin="button",
+            post="platform-1",
+            complaint="incomplete",
+            comment="写信给 ada@example.com\x00",
+        )
+
+        assert await desk.delivery.rate(rating) is True
+        assert await desk.delivery.rate(replace(rating, post="platform-9")) is False
+        [row] = await desk.rows("SELECT turn, verdict, comment FROM feedback")
+        assert row[:2] == (reply.turn, "down")
+        assert "ada@example.com" not in str(row[2])
+        assert reply.invites_feedback

@@ -9,8 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bot.candidates.commands import command_reply
 from bot.candidates.fixed import reply_without_articles
-from bot.messages import LANGUAGES
+from bot.commands import COMMANDS, Command, CommandName, parse_command
+from bot.messages import LANGUAGES, Language
 from bot.understanding import Kind, Understood, language_of
 from prompts import FOLDER, PromptError, Prompts
 
@@ -41,17 +43,29 @@ def test_that_every_text_exists_in_its_language(prompts: Prompts, task: str, lan
     assert "{" not in text
 
 
-@pytest.mark.parametrize("kind", [kind for kind in get_args(Kind) if kind != "question"])
+@pytest.mark.parametrize("kind", sorted({*get_args(Kind)} - {"question", "command"}))
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_that_every_text_the_core_asks_for_is_there(
     prompts: Prompts, kind: str, language: str
 ) -> None:
-    message = Understood(text="", language=language, kind=kind)  # type: ignore[arg-type]
+    message = Understood(text="", language=language, written=language, kind=kind)  # type: ignore[arg-type]
 
     reply = reply_without_articles(message, prompts)
 
     assert reply is not None
     assert language_of(reply.text) == language
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("argument", ["", "yes", "no", "en", "zh", "auto"])
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_that_every_command_has_its_text(
+    prompts: Prompts, command: CommandName, argument: str, language: Language
+) -> None:
+    reply = command_reply(Command(name=command, argument=argument), language, (), prompts)
+
+    assert language_of(reply.text) == language
+    assert all(parse_command(choice.command) for choice in reply.choices)
 
 
 @pytest.mark.parametrize("name", LABELS)
@@ -60,8 +74,8 @@ def test_that_labels_have_the_same_names_and_slots_in_both_languages(
 ) -> None:
     english, chinese = (prompts.labels(name, language) for language in LANGUAGES)
 
-    def slots(text: str) -> set[str | None]:
-        return {slot for _, slot, _, _ in string.Formatter().parse(text)}
+    def slots(text: str) -> set[str]:
+        return {slot for _, slot, _, _ in string.Formatter().parse(text) if slot}
 
     assert english.keys() == chinese.keys()
     assert {k for k in english if slots(english[k]) != slots(chinese[k])} == set()

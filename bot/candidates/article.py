@@ -14,11 +14,19 @@ def article_answer(hits: Sequence[Hit]) -> Candidate | None:
     if not hits or not hits[0].is_answer:
         return None
     best = hits[0]
-    shown = [
-        hit
-        for hit in hits
-        if hit.passage.article == best.passage.article and best.closeness - hit.closeness <= NEAR
-    ]
+    return as_answer(
+        [
+            hit
+            for hit in hits
+            if hit.passage.article == best.passage.article
+            and best.closeness - hit.closeness <= NEAR
+        ]
+    )
+
+
+def as_answer(shown: Sequence[Hit]) -> Candidate:
+    """Return passages of one article, best first, as a reply."""
+    best = shown[0]
     return Candidate(
         source="article",
         text="\n\n".join(hit.passage.text for hit in shown),

@@ -1,9 +1,11 @@
 """Drafts: what the model writes from the passages, several from one request."""
 
 import asyncio
+import contextlib
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from langchain_core.messages import (
     AIMessage,
@@ -18,13 +20,25 @@ from bot.candidates.article import citation
 from bot.errors import ModelError
 from bot.knowledge.scoring import Hit
 from bot.messages import Candidate, Citation, Generation, Language, Turn
-from bot.model import ChatModel, Sampled, estimated_tokens
-from bot.understanding import Understood
+from bot.model import ChatModel, Sampled, Writing, estimated_tokens
+from bot.understanding import Understood, clean
 from prompts import Prompt, Prompts
 
 logger = logging.getLogger(__name__)
 
 TEMPERATURE = 0.3
+
+Show = Callable[[str], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """A draft that its reader saw grow: `visible` is what stands there, with its citations."""
+
+    draft: Candidate
+    visible: str
+    citations: tuple[Citation, ...]
+    generation: Generation
 
 
 class DraftWriter:
@@ -74,7 +88,59 @@ class DraftWriter:
         candidates = [
             self._candidate(text, log_probabilities[text], message, hits) for text in texts
         ]
-        return candidates, self._generation(prompt, sampled, error)
+        sampling = {
+            "n": self._drafts,
+            "temperature": self._temperature,
+            "max_tokens": self._longest_tokens,
+        }
+        return candidates, self._generation(prompt, sampled, error, sampling)
+
+    async def write_along(
+        self, message: Understood, history: Sequence[Turn], hits: Sequence[Hit], show: Show
+    ) -> Shown:
+        """Write one draft and show it sentence by sentence, each once it is checked.
+
+        Ends at the first sentence that fails, and stops the model there. A call that fails, or
+        takes too long, leaves what was shown until then.
+        """
+        hits = [hit for hit in hits if hit.is_answer]
+        prompt = self._prompts.get("answer", message.language)
+        reading = _Reading(message, hits, show)
+        error = await self._read(self._messages(prompt, message, history, hits), reading)
+        sampled = reading.writing.sampled() if reading.writing else _nothing(0.0)
+        draft = replace(
+            reading.candidate,
+            features={
+                **reading.candidate.features,
+                "log_probability": sum(sampled.log_probabilities),
+            },
+        )
+        if error and draft.refusal is None:
+            draft = replace(draft, refusal="unfinished")
+        sampling = {"n": 1, "temperature": 0.0, "max_tokens": self._longest_tokens}
+        return Shown(
+            draft=draft,
+            visible=reading.visible,
+            citations=reading.citations,
+            generation=self._generation(prompt, sampled, error, sampling),
+        )
+
+    async def _read(self, request: list[BaseMessage], reading: "_Reading") -> str | None:
+        """Let the model write and check along; return why it ended early, or None."""
+        try:
+            async with asyncio.timeout(self._deadline_seconds):
+                writing = self._model.write(
+                    request, temperature=0.0, max_tokens=self._longest_tokens
+                )
+                await reading.follow(writing)
+        except TimeoutError:
+            error = f"no draft within {self._deadline_seconds:g} s"
+        except ModelError as err:
+            error = str(err)
+        else:
+            return None
+        logger.warning("A draft was not finished: %s", error)
+        return error
 
     async def _sample(self, request: list[BaseMessage]) -> tuple[Sampled, str | None]:
         """Return what the model wrote, or nothing and why."""
@@ -99,14 +165,9 @@ class DraftWriter:
     def _candidate(
         self, text: str, log_probability: float, message: Understood, hits: Sequence[Hit]
     ) -> Candidate:
-        found = grounding.check(text, [hit.passage for hit in hits], message.text, message.language)
-        return Candidate(
-            source="draft",
-            text=text,
-            citations=_citations(hits, found.articles),
-            features={"support": found.support, "log_probability": log_probability},
-            refusal=found.refusal,
-        )
+        candidate = _checked(text, message, hits)
+        features = {**candidate.features, "log_probability": log_probability}
+        return replace(candidate, features=features)
 
     def _messages(
         self, prompt: Prompt, message: Understood, history: Sequence[Turn], hits: Sequence[Hit]
@@ -129,16 +190,14 @@ class DraftWriter:
         )
         return [system, *past, question]
 
-    def _generation(self, prompt: Prompt, sampled: Sampled, error: str | None) -> Generation:
+    def _generation(
+        self, prompt: Prompt, sampled: Sampled, error: str | None, sampling: Mapping[str, float]
+    ) -> Generation:
         return Generation(
             model=self._model.name,
             prompt=f"{prompt.task}/{prompt.language}",
             prompt_version=prompt.version,
-            sampling={
-                "n": self._drafts,
-                "temperature": self._temperature,
-                "max_tokens": self._longest_tokens,
-            },
+            sampling=sampling,
             texts=sampled.texts,
             log_probabilities=sampled.log_probabilities,
             input_tokens=sampled.input_tokens,
@@ -146,6 +205,51 @@ class DraftWriter:
             latency_ms=sampled.latency_ms,
             error=error,
         )
+
+
+class _Reading:
+    """Follows a draft as it is written: what of it is checked and shown, and what came of it."""
+
+    def __init__(self, message: Understood, hits: Sequence[Hit], show: Show) -> None:
+        self._message = message
+        self._hits = hits
+        self._show = show
+        self.writing: Writing | None = None
+        self.visible = ""
+        self.citations: tuple[Citation, ...] = ()
+        self.candidate = Candidate(source="draft", text="", refusal="unfinished")
+
+    async def follow(self, writing: Writing) -> None:
+        """Read to the end, or to the first sentence that must not be shown."""
+        self.writing = writing
+        async with contextlib.aclosing(writing.deltas()) as deltas:
+            async for _ in deltas:
+                if not await self._check(grounding.finished(writing.text)):
+                    return
+        await self._check(writing.text.strip(), is_whole=True)
+
+    async def _check(self, text: str, *, is_whole: bool = False) -> bool:
+        """Show a beginning of the text if all of it may be shown."""
+        if len(text) <= len(self.visible) and not is_whole:
+            return True
+        self.candidate = _checked(clean(text), self._message, self._hits)
+        if self.candidate.refusal is not None:
+            return False
+        self.visible, self.citations = self.candidate.text, self.candidate.citations
+        if not is_whole:
+            await self._show(self.visible)
+        return True
+
+
+def _checked(text: str, message: Understood, hits: Sequence[Hit]) -> Candidate:
+    found = grounding.check(text, [hit.passage for hit in hits], message.text, message.language)
+    return Candidate(
+        source="draft",
+        text=text,
+        citations=_citations(hits, found.articles),
+        features={"support": found.support},
+        refusal=found.refusal,
+    )
 
 
 def _system_message(prompt: Prompt, hits: Sequence[Hit]) -> SystemMessage:

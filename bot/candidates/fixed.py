@@ -11,22 +11,26 @@ _HANDOFF_PROMPTS: dict[HandoffReason, str] = {
 }
 
 
-def reply_without_articles(message: Understood, prompts: Prompts) -> Candidate | None:
-    """Return the reply to a message that asks nothing of the articles, or None for a question."""
+def reply_without_articles(
+    message: Understood, prompts: Prompts, *, has_files: bool = False
+) -> Candidate | None:
+    """Return the reply to a message that asks nothing of the articles, or None for a question.
+
+    Commands are answered elsewhere: None for them, too.
+    """
     match message.kind:
         case "greeting" | "thanks" | "farewell":
             text = prompts.text(message.kind, message.language)
             return Candidate(source="courtesy", text=text)
         case "no_words":
-            return Candidate(
-                source="clarification", text=prompts.text("no_words", message.language)
-            )
+            task = "no_text" if has_files else "no_words"
+            return Candidate(source="clarification", text=prompts.text(task, message.language))
         case "too_long":
             text = prompts.text("too_long", message.language, limit=f"{LONGEST_QUESTION:,}")
             return Candidate(source="clarification", text=text)
         case "person":
             return handoff("asked_for_person", message.language, prompts)
-        case "question":
+        case "question" | "command":
             return None
 
 

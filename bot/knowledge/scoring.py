@@ -5,12 +5,12 @@ which customers ask for it, is like the question. Within it, only what a *passag
 counts. The numbers were set on examples/shop/questions-tuning.jsonl; docs/quality.md has the table.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from bot.knowledge.vectors import Likeness
 from bot.knowledge.words import stem, words
-from bot.messages import Language, Passage
+from bot.messages import Language, Passage, PassageId
 
 QUESTION_WEIGHT = 1.0  # of the likest listed question, beside the passage itself
 ARTICLE_COVERAGE_WEIGHT = 0.03
@@ -50,22 +50,42 @@ class Hit:
         return self.score >= ENOUGH[self.passage.language]
 
 
+def stems(text: str) -> frozenset[str]:
+    """Return the stems of a text's words: what coverage is counted on."""
+    return frozenset(stem(word) for word in words(text))
+
+
+def passage_stems(passage: Passage) -> frozenset[str]:
+    """Return the stems of a passage with its headings. Costly: keep them."""
+    return stems(f"{passage.title}\n{passage.heading}\n{passage.text}")
+
+
 def article_score(
     passages: Iterable[Passage],
-    asked: Sequence[str],
+    said: Mapping[PassageId, frozenset[str]],
+    asked: frozenset[str],
     likeness: Mapping[str, Likeness],
     rarity: Rarity,
 ) -> float:
-    """Return how near an article is to the question: that of its nearest passage."""
-    listed = words("\n".join(asked))
-    return max(_article_score(passage, listed, likeness, rarity) for passage in passages)
+    """Return how near an article is to the question: that of its nearest passage.
+
+    `said` are the stems of each passage, `asked` those of the article's listed questions.
+    """
+    return max(
+        _article_score(likeness.get(passage.id), said[passage.id] | asked, rarity)
+        for passage in passages
+    )
 
 
 def passage_hit(
-    passage: Passage, score: float, likeness: Mapping[str, Likeness], rarity: Rarity
+    passage: Passage,
+    said: frozenset[str],
+    score: float,
+    likeness: Mapping[str, Likeness],
+    rarity: Rarity,
 ) -> Hit:
     """Return a passage of an article with that score as a hit."""
-    covered = coverage(_passage_words(passage), rarity)
+    covered = coverage(said, rarity)
     like = likeness.get(passage.id)
     closeness = like.passage + PASSAGE_COVERAGE_WEIGHT * covered if like else covered
     return Hit(
@@ -77,28 +97,17 @@ def passage_hit(
     )
 
 
-def coverage(found: Iterable[str], rarity: Rarity) -> float:
-    """Return the share of the question's words, weighted by rarity, that are among `found`."""
+def coverage(present: Collection[str], rarity: Rarity) -> float:
+    """Return the share of the question's stems, weighted by rarity, that are `present`."""
     if not rarity:
         return 0.0
-    present = {stem(word) for word in found}
     covered = sum(weight for word, weight in rarity.items() if word in present)
     return covered / sum(rarity.values())
 
 
-def _article_score(
-    passage: Passage,
-    listed: Sequence[str],
-    likeness: Mapping[str, Likeness],
-    rarity: Rarity,
-) -> float:
-    covered = coverage([*_passage_words(passage), *listed], rarity)
-    like = likeness.get(passage.id)
+def _article_score(like: Likeness | None, present: frozenset[str], rarity: Rarity) -> float:
+    covered = coverage(present, rarity)
     if like is None:
         return covered
     cosine = (like.passage + QUESTION_WEIGHT * like.asked) / (1 + QUESTION_WEIGHT)
     return cosine + ARTICLE_COVERAGE_WEIGHT * covered
-
-
-def _passage_words(passage: Passage) -> list[str]:
-    return words(f"{passage.title}\n{passage.heading}\n{passage.text}")

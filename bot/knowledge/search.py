@@ -13,11 +13,20 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from bot.knowledge import index
 from bot.knowledge.articles import Broken, read_articles
 from bot.knowledge.encoder import Encoder, Vectors
-from bot.knowledge.scoring import Hit, Rarity, article_score, passage_hit
+from bot.knowledge.scoring import (
+    ENOUGH,
+    Hit,
+    Rarity,
+    article_score,
+    passage_hit,
+    passage_stems,
+    stems,
+)
 from bot.knowledge.vectors import (
     Likeness,
     PassageMatrix,
@@ -58,6 +67,8 @@ class Knowledge:
         self._passages: dict[PassageId, Passage] = {}
         self._articles: dict[str, list[Passage]] = {}
         self._questions: dict[str, list[str]] = {}
+        self._said: dict[PassageId, frozenset[str]] = {}
+        self._asked: dict[str, frozenset[str]] = {}
         self._matrices: dict[Language, PassageMatrix] = {}
 
     async def sync(self, folder: Path, now: datetime) -> Synced:
@@ -101,12 +112,56 @@ class Knowledge:
         likeness = await self._likeness(question, language)
         scores = {
             article: article_score(
-                self._articles[article], self._questions.get(article, ()), likeness, rarity
+                self._articles[article],
+                self._said,
+                self._asked.get(article, frozenset()),
+                likeness,
+                rarity,
             )
             for article in self._shortlist(found, likeness)
         }
         nearest = sorted(scores, key=scores.__getitem__, reverse=True)[:ARTICLES_FOUND]
         return [hit for name in nearest for hit in self._hits(name, scores[name], likeness, rarity)]
+
+    async def search_translated(
+        self, question: str, written: Language, wanted: Language
+    ) -> list[Hit]:
+        """Return the passages for a question in one language from the articles in another.
+
+        The articles are found in the language that the question is written in, where scores mean
+        what they say; then each one's counterpart is taken (`zh/returns` for `en/returns`). Where
+        no article has one, what was found is returned as it is.
+        """
+        hits = await self.search(question, written)
+        likeness = await self._likeness(question, wanted)
+        scores = {_counterpart(hit.passage.article, written, wanted): hit.score for hit in hits}
+        # Each language has its own score from which an article counts as the answer.
+        shift = ENOUGH[wanted] - ENOUGH[written] if likeness else 0.0
+        translated = [
+            hit
+            for article, score in scores.items()
+            if article in self._articles
+            for hit in self._hits(article, score + shift, likeness, {})
+        ]
+        return translated or hits
+
+    def article(self, name: str, language: Language) -> list[Hit]:
+        """Return the first passages of an article by name ("return-an-item"), [] if none has it."""
+        named = [
+            key
+            for key in self._articles
+            if key == name or (key.startswith(f"{language}/") and key.endswith(f"/{name}"))
+        ]
+        passages = self._articles[named[0]][:PASSAGES_EACH] if named else []
+        return [
+            Hit(passage=passage, score=1.0, closeness=1.0, similarity=None, coverage=1.0)
+            for passage in passages
+        ]
+
+    def hosts(self) -> frozenset[str]:
+        """Return the hosts of the articles' own addresses."""
+        urls = {passage.url for passage in self._passages.values()}
+        return frozenset(host for url in urls if (host := urlsplit(url).hostname))
 
     def close(self) -> None:
         """Let the encoder's thread end."""
@@ -129,7 +184,8 @@ class Knowledge:
     ) -> list[Hit]:
         """Return the closest passages of an article, closest first."""
         hits = [
-            passage_hit(passage, score, likeness, rarity) for passage in self._articles[article]
+            passage_hit(passage, self._said[passage.id], score, likeness, rarity)
+            for passage in self._articles[article]
         ]
         return sorted(hits, key=lambda hit: hit.closeness, reverse=True)[:PASSAGES_EACH]
 
@@ -168,6 +224,10 @@ class Knowledge:
             )
         )
         self._passages = {passage.id: passage for passage in passages}
+        self._said = {passage.id: passage_stems(passage) for passage in passages}
+        self._asked = {
+            article: stems("\n".join(listed)) for article, listed in self._questions.items()
+        }
         self._articles = {}
         for passage in passages:
             self._articles.setdefault(passage.article, []).append(passage)
@@ -179,3 +239,8 @@ class Knowledge:
                     self._questions,
                     vectors,
                 )
+
+
+def _counterpart(article: str, written: Language, wanted: Language) -> str:
+    folder, _, name = article.partition("/")
+    return f"{wanted}/{name}" if folder == written else article

@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from functools import cache
+from functools import lru_cache
 
 import rjieba
 import snowballstemmer
@@ -35,6 +35,8 @@ def words(text: str) -> list[str]:
     them.
     """
     normal = unicodedata.normalize("NFKC", text).lower().replace("’", "'").replace("'", " ")
+    if normal.isascii():
+        return _RUN.findall(normal)
     found: list[str] = []
     for run in _RUN.findall(normal):
         found.extend(rjieba.cut_for_search(run) if HAN.match(run) else (run,))
@@ -56,7 +58,7 @@ def fts_query(text: str) -> str:
     return " OR ".join(f'"{word}"' for word in content_words(text))
 
 
-@cache
+@lru_cache(maxsize=100_000)
 def stem(word: str) -> str:
     """Return the stem of an English word; other words come back as they are."""
     if not word.isascii():

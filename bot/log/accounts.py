@@ -42,7 +42,15 @@ MOST_KNOWN_ADDRESSES = 100
 HASHES_AT_ONCE = 2
 
 Clock = Callable[[], datetime]
-Action = Literal["log_in", "log_in_failed", "log_out", "view_list", "view_transcript", "search"]
+Action = Literal[
+    "log_in",
+    "log_in_failed",
+    "log_out",
+    "view_list",
+    "view_transcript",
+    "view_attachment",
+    "search",
+]
 
 
 def utc_now() -> datetime:

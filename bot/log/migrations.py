@@ -259,6 +259,113 @@ def m004_admin(db: Database) -> None:
     )
 
 
+@migrations()
+def m005_channels(db: Database) -> None:
+    """Edits, deletions, attachments, previews, feedback, erasures; workspaces of a Slack app."""
+    _create(
+        db,
+        "ALTER TABLE customers ADD COLUMN language TEXT",  # the one chosen with /language
+        "ALTER TABLE turns ADD COLUMN superseded_by TEXT REFERENCES turns (id)",
+        "ALTER TABLE turns ADD COLUMN withdrawn_at TEXT",
+        "ALTER TABLE handoffs ADD COLUMN settled_at TEXT",
+        # `edits` is the message that this is a new version of; `reply` the turn that answers it
+        # now; `preview` the post that shows the beginning of an answer that is not finished.
+        "ALTER TABLE inbox ADD COLUMN edits INTEGER REFERENCES inbox (id)",
+        "ALTER TABLE inbox ADD COLUMN reply TEXT REFERENCES turns (id)",
+        "ALTER TABLE inbox ADD COLUMN preview TEXT",
+        "ALTER TABLE inbox ADD COLUMN withdrawn_at TEXT",
+        """
+        UPDATE inbox SET reply =
+            (SELECT id FROM turns WHERE replied_to = inbox.turn ORDER BY id LIMIT 1)
+        WHERE turn IS NOT NULL
+        """,
+        "DROP INDEX inbox_unanswered",
+        """
+        CREATE INDEX inbox_unanswered ON inbox (id) WHERE turn IS NULL AND withdrawn_at IS NULL
+        """,
+        "CREATE INDEX inbox_by_reply ON inbox (reply) WHERE reply IS NOT NULL",
+        "CREATE INDEX inbox_by_edited ON inbox (edits) WHERE edits IS NOT NULL",
+        "CREATE INDEX inbox_by_address ON inbox (channel, address, customer)",
+        "CREATE INDEX inbox_by_customer ON inbox (channel, customer)",
+        "CREATE INDEX conversations_by_customer ON conversations (customer)",
+        "CREATE INDEX inbox_keys_by_message ON inbox_keys (inbox)",
+        "CREATE INDEX inbox_withdrawn ON inbox (id) WHERE withdrawn_at IS NOT NULL",
+        # Without these, erasing a turn reads these tables from end to end for its foreign keys.
+        "CREATE INDEX superseded ON turns (superseded_by) WHERE superseded_by IS NOT NULL",
+        "CREATE INDEX handoffs_by_turn ON handoffs (turn)",
+        "CREATE INDEX outbox_by_conversation ON outbox (conversation)",
+        """
+        CREATE TABLE attachments (
+            id INTEGER PRIMARY KEY,
+            inbox INTEGER NOT NULL REFERENCES inbox (id),
+            kind TEXT NOT NULL,
+            external_id TEXT NOT NULL,
+            name TEXT NOT NULL,
+            media_type TEXT NOT NULL,
+            size INTEGER
+        ) STRICT
+        """,
+        "CREATE INDEX attachments_by_message ON attachments (inbox)",
+        # What stands at the platform for a reply: its parts, in order.
+        """
+        CREATE TABLE posts (
+            channel TEXT NOT NULL,
+            post TEXT NOT NULL,
+            outbox INTEGER NOT NULL REFERENCES outbox (id),
+            part INTEGER NOT NULL,
+            PRIMARY KEY (channel, post)
+        ) STRICT, WITHOUT ROWID
+        """,
+        "CREATE INDEX posts_by_reply ON posts (outbox, part)",
+        # Only ever added to: the newest row of a customer, turn and origin counts.
+        """
+        CREATE TABLE feedback (
+            id INTEGER PRIMARY KEY,
+            channel TEXT NOT NULL,
+            event_key TEXT NOT NULL,
+            turn TEXT NOT NULL REFERENCES turns (id),
+            customer TEXT NOT NULL,
+            origin TEXT NOT NULL CHECK (origin IN ('button', 'reaction')),
+            verdict TEXT NOT NULL CHECK (verdict IN ('up', 'down', 'withdrawn')),
+            complaint TEXT,
+            comment TEXT NOT NULL,
+            created_at TEXT NOT NULL,
+            UNIQUE (channel, event_key)
+        ) STRICT
+        """,
+        "CREATE INDEX feedback_by_turn ON feedback (turn)",
+        "CREATE INDEX feedback_by_customer ON feedback (channel, customer)",
+        # Who asked for their data to be erased. Once it is, `customer` is empty: what stays is that
+        # somebody was erased, and when.
+        """
+        CREATE TABLE erasures (
+            id INTEGER PRIMARY KEY,
+            channel TEXT NOT NULL,
+            customer TEXT NOT NULL,
+            requested_at TEXT NOT NULL,
+            erased_at TEXT
+        ) STRICT
+        """,
+        "CREATE INDEX erasures_waiting ON erasures (id) WHERE erased_at IS NULL",
+        # `data` is encrypted: it holds the workspace's token.
+        """
+        CREATE TABLE slack_installations (
+            enterprise TEXT NOT NULL DEFAULT '',
+            team TEXT NOT NULL,
+            installed_at TEXT NOT NULL,
+            data BLOB NOT NULL,
+            PRIMARY KEY (enterprise, team)
+        ) STRICT
+        """,
+        """
+        CREATE TABLE slack_oauth_states (
+            state_hash TEXT PRIMARY KEY,
+            created_at TEXT NOT NULL
+        ) STRICT
+        """,
+    )
+
+
 def _create(db: Database, *statements: str) -> None:
     # Not executescript(): that commits, and a migration must be one transaction with its record.
     for statement in statements:

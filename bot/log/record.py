@@ -1,237 +1,287 @@
-"""What is written about messages, answers and deliveries; each function is one transaction."""
+"""What is written about an answer: its turns, and all that led to it, in one transaction."""
 
+import dataclasses
 import json
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any
 
 import uuid_utils
 from sqlite_utils import Database
 
 from bot.conversation import Answer
 from bot.knowledge.words import fts_text
-from bot.messages import (
-    Citation,
-    ConversationId,
-    Incoming,
-    Language,
-    Outgoing,
-    Turn,
-    TurnId,
-)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Received:
-    """A stored message that waits for its answer."""
-
-    id: int
-    channel: str
-    event_key: str
-    address: str
-    customer: str
-    text: str
-    language: Language | None
-    received_at: str
-    attempts: int
+from bot.log import erasure, inbox, outbox
+from bot.log.export import customer_data
+from bot.log.inbox import Received
+from bot.messages import ConversationId, Document, Language, Outgoing, Turn, TurnId
+from bot.understanding import language_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
-    """What was said before in a conversation."""
+    """What was said before in a conversation, and the language that its customer chose."""
 
     history: tuple[Turn, ...] = ()
     language: Language | None = None
+    chosen: Language | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Receipt:
-    """A message that is stored; `waiting` is None once it has its answer."""
+def context(db: Database, received: Received, turns: int) -> Context:
+    """Return up to `turns` turns before a message, oldest first, and their language.
 
-    is_new: bool
-    waiting: Received | None
-
-
-def receive(db: Database, incoming: Incoming, now: datetime) -> Receipt:
-    """Store a message, unless one with any of its keys is stored already."""
-    marks = ", ".join("?" * len(incoming.event_keys))
-    seen = db.execute(
-        f"SELECT inbox FROM inbox_keys WHERE channel = ? AND event_key IN ({marks})",
-        [incoming.channel, *incoming.event_keys],
-    ).fetchone()
-    if seen:
-        _add_keys(db, incoming, seen[0])
-        return Receipt(is_new=False, waiting=_unanswered(db, seen[0]))
-    row = {
-        "channel": incoming.channel,
-        "event_key": incoming.event_keys[0],
-        "address": incoming.address,
-        "customer": incoming.customer,
-        "text": incoming.text,
-        "language": incoming.language,
-        "received_at": now.isoformat(),
-    }
-    inbox = _insert(db, "inbox", row)
-    _add_keys(db, incoming, inbox)
-    return Receipt(is_new=True, waiting=_received(db, inbox))
-
-
-def _unanswered(db: Database, inbox: int) -> Received | None:
-    row = db.execute("SELECT 1 FROM inbox WHERE id = ? AND turn IS NULL", [inbox]).fetchone()
-    return _received(db, inbox) if row else None
-
-
-def _add_keys(db: Database, incoming: Incoming, inbox: int) -> None:
-    for key in incoming.event_keys:
-        db.execute(
-            "INSERT OR IGNORE INTO inbox_keys (channel, event_key, inbox) VALUES (?, ?, ?)",
-            [incoming.channel, key, inbox],
-        )
-
-
-def unanswered(db: Database) -> list[Received]:
-    """Return the messages that still wait for an answer, oldest first."""
-    rows = db.execute("SELECT id FROM inbox WHERE turn IS NULL ORDER BY id").fetchall()
-    return [_received(db, row[0]) for row in rows]
-
-
-def start_attempt(db: Database, received: Received) -> bool:
-    """Count an attempt before it is made, so that a message that kills the program is noticed.
-
-    Return False when the message is answered already.
+    What was deleted or replaced by a newer version is left out, and for a new version of a message
+    what came after the first one.
     """
-    found = db.execute(
-        "UPDATE inbox SET attempts = attempts + 1 WHERE id = ? AND turn IS NULL", [received.id]
-    )
-    return bool(found.rowcount)
-
-
-def context(db: Database, channel: str, address: str, turns: int) -> Context:
-    """Return the last `turns` turns at an address, oldest first, and their language."""
+    chosen = _chosen_language(db, received.channel, received.customer)
     rows = db.execute(
         """
-        SELECT turns.role, turns.text, conversations.language
+        SELECT turns.role, turns.text
         FROM conversations JOIN turns ON turns.conversation = conversations.id
-        WHERE channel = ? AND address = ?
-        ORDER BY turns.number DESC LIMIT ?
+        WHERE channel = :channel AND address = :address
+            AND turns.superseded_by IS NULL AND turns.withdrawn_at IS NULL
+            AND (:edited IS NULL OR turns.number < (
+                SELECT min(asked.number) FROM inbox AS original
+                    JOIN inbox AS other ON other.reply = original.reply
+                    JOIN turns AS asked ON asked.id = other.turn
+                WHERE original.id = :edited))
+        ORDER BY turns.number DESC LIMIT :turns
         """,
-        [channel, address, turns],
+        {
+            "channel": received.channel,
+            "address": received.address,
+            "edited": received.edits,
+            "turns": turns,
+        },
     ).fetchall()
-    if not rows:
-        return Context()
-    history = tuple(Turn(role=role, text=text) for role, text, _ in reversed(rows))
-    return Context(history=history, language=rows[0][2])
+    history = tuple(Turn(role=role, text=text) for role, text in reversed(rows))
+    language = _spoken_language(db, received.channel, received.address)
+    return Context(history=history, language=language, chosen=chosen)
 
 
-def exchange(db: Database, received: Received, answer: Answer, now: datetime) -> Outgoing:
-    """Store the customer's turn, the reply with all that led to it, and the reply to be sent."""
-    at = now.isoformat()
-    conversation = _conversation(db, received, answer.message.language, at)
+def exchange(
+    db: Database, batch: Sequence[Received], answer: Answer, now: datetime
+) -> Outgoing | None:
+    """Store the customer's turns, the reply with all that led to it, and the reply to be sent.
+
+    `batch` is what the answer answers: the messages of a burst, or one new version of a message.
+    Returns None, and stores nothing, when one of them was changed or deleted meanwhile.
+    """
+    if not all(inbox.is_as_read(db, received) for received in batch):
+        return None
+    batch = [inbox.received(db, received.id) for received in batch]  # with its preview
+    last, at = batch[-1], now.isoformat()
+    language = answer.message.language
+    conversation = _conversation(db, last, language, at)
+    asked = [_add_question(db, conversation, received, language) for received in batch]
+    replied = _add_turn(
+        db,
+        conversation,
+        role="assistant",
+        text=answer.decision.candidate.text,
+        language=language,
+        created_at=at,
+        replied_to=asked[-1],
+        policy=answer.decision.policy,
+        latency_ms=answer.latency_ms,
+    )
+    _record_decision(db, replied, answer)
+    if reason := answer.decision.candidate.handoff_reason:
+        row = {"conversation": conversation, "turn": replied, "reason": reason, "created_at": at}
+        db.table("handoffs").insert(row)
+    replaces = _take_over(db, batch, asked, replied)
+    _carry_out(db, last, answer)
+    reply = _reply(db, last, answer, conversation, replied)
+    others = tuple(received.event_key for received in batch[:-1])
+    reply = dataclasses.replace(reply, also_answers=others, replaces=replaces)
+    return outbox.queue(db, reply, now)
+
+
+def retraction(db: Database, withdrawn: Received, now: datetime) -> Outgoing | None:
+    """Queue the removal of a reply whose question was deleted; None when nothing is to be removed.
+
+    A reply that also answers messages that still stand stays. The beginning of an answer goes.
+    """
+    reply, preview = db.execute(
+        "SELECT reply, preview FROM inbox WHERE id = ?", [withdrawn.id]
+    ).fetchone()
+    if reply is None:
+        return _preview_retraction(db, withdrawn, preview, now) if preview else None
+    replied = TurnId(reply)
+    still_asked = db.execute(
+        "SELECT 1 FROM inbox WHERE reply = ? AND withdrawn_at IS NULL", [replied]
+    ).fetchone()
+    answered = outbox.reply_of(db, withdrawn.channel, replied)
+    posts = outbox.posts_of(db, replied)
+    if still_asked or answered is None or not posts:
+        return None
+    db.execute("UPDATE turns SET withdrawn_at = ? WHERE id = ?", [now.isoformat(), replied])
+    fields = asdict(answered) | {"text": "", "citations": (), "choices": (), "document": None}
+    fields |= {"replaces": posts, "is_retraction": True}
+    return outbox.queue(db, Outgoing(**fields), now)
+
+
+def _preview_retraction(db: Database, withdrawn: Received, preview: str, now: datetime) -> Outgoing:
+    """Queue the removal of what was shown of an answer; the log says that something was."""
+    at, language = now.isoformat(), withdrawn.language or language_of(withdrawn.text)
+    conversation = _conversation(db, withdrawn, language, at)
+    asked = _add_question(db, conversation, withdrawn, language)
+    replied = _add_turn(
+        db,
+        conversation,
+        role="assistant",
+        text="",
+        language=language,
+        created_at=at,
+        replied_to=asked,
+    )
+    db.execute("UPDATE turns SET withdrawn_at = ? WHERE id IN (?, ?)", [at, asked, replied])
+    db.execute("UPDATE inbox SET reply = ? WHERE id = ?", [replied, withdrawn.id])
+    retraction = Outgoing(
+        id=0,  # until it is stored
+        conversation=conversation,
+        turn=replied,
+        channel=withdrawn.channel,
+        address=withdrawn.address,
+        customer=withdrawn.customer,
+        in_reply_to=withdrawn.event_key,
+        text="",
+        source="draft",
+        language=language,
+        citations=(),
+        candidates=0,
+        handed_off=False,
+        replaces=(preview,),
+        is_retraction=True,
+    )
+    return outbox.queue(db, retraction, now)
+
+
+def move(db: Database, channel: str, old: str, new: str) -> None:
+    """Let the conversations at an address, and below it, go on at another one."""
+    for table in ("conversations", "inbox", "outbox"):
+        db.execute(
+            f"UPDATE OR IGNORE {table} SET address = :new || substr(address, length(:old) + 1)"
+            " WHERE channel = :channel AND (address = :old"
+            " OR substr(address, 1, length(:old) + 1) = :old || ':')",
+            {"channel": channel, "old": old, "new": new},
+        )
+    db.execute(
+        "UPDATE outbox SET reply = json_set(reply, '$.address', address)"
+        " WHERE channel = ? AND state IN ('ready', 'sending')",
+        [channel],
+    )
+
+
+def _add_question(
+    db: Database, conversation: ConversationId, received: Received, language: Language
+) -> TurnId:
     asked = _add_turn(
         db,
         conversation,
         role="customer",
         text=received.text,
-        language=answer.message.language,
+        language=language,
         created_at=received.received_at,
     )
-    chosen = answer.decision.candidate
-    replied = _add_turn(
-        db,
-        conversation,
-        role="assistant",
-        text=chosen.text,
-        language=answer.message.language,
-        created_at=at,
-        replied_to=asked,
-        policy=answer.decision.policy,
-        latency_ms=answer.latency_ms,
-    )
-    _record_decision(db, replied, answer)
-    if chosen.handoff_reason:
-        db.table("handoffs").insert(
-            {
-                "conversation": conversation,
-                "turn": replied,
-                "reason": chosen.handoff_reason,
-                "created_at": at,
-            }
-        )
     db.execute("UPDATE inbox SET turn = ? WHERE id = ?", [asked, received.id])
-    return _queue(db, received, answer, conversation, replied, at)
+    return asked
 
 
-def unsent(db: Database) -> list[Outgoing]:
-    """Return the replies that were stored and not yet handed to their platform, oldest first."""
-    rows = db.execute("SELECT id, reply FROM outbox WHERE state = 'ready' ORDER BY id").fetchall()
-    return [_outgoing(row_id, json.loads(reply)) for row_id, reply in rows]
-
-
-def start_sending(db: Database, outgoing: Outgoing) -> bool:
-    """Note that a reply is about to leave; return False when it has left before."""
-    found = db.execute(
-        "UPDATE outbox SET state = 'sending', attempts = attempts + 1 "
-        "WHERE id = ? AND state = 'ready'",
-        [outgoing.id],
-    )
-    return bool(found.rowcount)
-
-
-def sent(db: Database, outgoing: Outgoing, platform_id: str, now: datetime) -> None:
-    """Note that the platform took a reply."""
+def _take_over(
+    db: Database, batch: Sequence[Received], asked: Sequence[TurnId], replied: TurnId
+) -> tuple[str, ...]:
+    """Let the new reply answer the batch; return the posts in whose place it goes."""
+    edited = batch[-1].edits
+    previews = tuple(received.preview for received in batch if received.preview)
+    if edited is not None:
+        previews = _supersede(db, edited, asked[-1], replied)
+    marks = ", ".join("?" * len(batch))
     db.execute(
-        "UPDATE outbox SET state = 'sent', platform_id = ?, settled_at = ? WHERE id = ?",
-        [platform_id, now.isoformat(), outgoing.id],
+        f"UPDATE inbox SET reply = ? WHERE id IN ({marks})",
+        [replied, *(received.id for received in batch)],
     )
+    return previews
 
 
-def not_sent(
+def _supersede(db: Database, edited: int, asked: TurnId, replied: TurnId) -> tuple[str, ...]:
+    """Put a question and its reply in the place of the edited one's; return the old posts."""
+    row = db.execute("SELECT reply FROM inbox WHERE id = ?", [edited]).fetchone()
+    old_reply = TurnId(row[0])
+    db.execute(
+        "UPDATE turns SET superseded_by = ? WHERE superseded_by IS NULL AND id <> ? AND id IN"
+        " (SELECT turn FROM inbox WHERE id = ? OR edits = ?)",
+        [asked, asked, edited, edited],
+    )
+    db.execute("UPDATE turns SET superseded_by = ? WHERE id = ?", [replied, old_reply])
+    db.execute("UPDATE inbox SET reply = ? WHERE reply = ?", [replied, old_reply])
+    return outbox.posts_of(db, old_reply)
+
+
+def _carry_out(db: Database, received: Received, answer: Answer) -> None:
+    """Do what a command asks for, together with the reply that says so."""
+    command = answer.message.command
+    if command is None:
+        return
+    if command.name == "language" and command.is_understood:
+        db.execute(
+            "UPDATE customers SET language = ? WHERE channel = ? AND external_id = ?",
+            [command.language, received.channel, received.customer],
+        )
+    if command.name == "forget" and command.is_confirmed:
+        erasure.request(db, received.channel, received.customer, received.received_at)
+
+
+def _reply(
     db: Database,
-    outgoing: Outgoing,
-    error: str,
-    state: Literal["ready", "failed", "in_doubt"],
-    now: datetime,
-) -> None:
-    """Note that the platform did not take a reply: for now, for good, or who knows."""
-    settled_at = None if state == "ready" else now.isoformat()
-    db.execute(
-        "UPDATE outbox SET state = ?, error = ?, settled_at = ? WHERE id = ?",
-        [state, error, settled_at, outgoing.id],
+    received: Received,
+    answer: Answer,
+    conversation: ConversationId,
+    turn: TurnId,
+) -> Outgoing:
+    chosen = answer.decision.candidate
+    document = None
+    if answer.message.command and answer.message.command.name == "export":
+        text = customer_data(db, received.channel, received.customer)
+        document = Document(name="frontdesk.json", text=text)
+    return Outgoing(
+        id=0,  # until it is stored
+        conversation=conversation,
+        turn=turn,
+        channel=received.channel,
+        address=received.address,
+        customer=received.customer,
+        in_reply_to=_first_version_key(db, received),
+        text=chosen.text,
+        source=chosen.source,
+        language=answer.message.language,
+        citations=chosen.citations,
+        candidates=len(answer.decision.candidates),
+        handed_off=chosen.handoff_reason is not None,
+        choices=chosen.choices,
+        document=document,
     )
 
 
-def doubt_interrupted(db: Database, now: datetime) -> int:
-    """Mark replies whose sending a crash interrupted, and return how many there are.
-
-    They may or may not have arrived. Sending again could answer twice, so a person decides.
-    """
-    found = db.execute(
-        "UPDATE outbox SET state = 'in_doubt', settled_at = ?, "
-        "error = 'interrupted while sending' WHERE state = 'sending'",
-        [now.isoformat()],
-    )
-    return int(found.rowcount)
+def _first_version_key(db: Database, received: Received) -> str:
+    if received.edits is None:
+        return received.event_key
+    return inbox.received(db, received.edits).event_key
 
 
-def _received(db: Database, inbox: int) -> Received:
+def _chosen_language(db: Database, channel: str, customer: str) -> Language | None:
     row = db.execute(
-        "SELECT id, channel, event_key, address, customer, text, language, received_at, attempts "
-        "FROM inbox WHERE id = ?",
-        [inbox],
+        "SELECT language FROM customers WHERE channel = ? AND external_id = ?", [channel, customer]
     ).fetchone()
-    names = (
-        "id",
-        "channel",
-        "event_key",
-        "address",
-        "customer",
-        "text",
-        "language",
-        "received_at",
-        "attempts",
-    )
-    return Received(**dict(zip(names, row, strict=True)))
+    return row[0] if row else None
+
+
+def _spoken_language(db: Database, channel: str, address: str) -> Language | None:
+    row = db.execute(
+        "SELECT language FROM conversations WHERE channel = ? AND address = ?", [channel, address]
+    ).fetchone()
+    return row[0] if row else None
 
 
 def _conversation(db: Database, received: Received, language: Language, at: str) -> ConversationId:
@@ -326,54 +376,6 @@ def _record_generation(db: Database, turn: TurnId, answer: Answer) -> None:
     row = asdict(answer.generation)
     del row["texts"], row["log_probabilities"]  # each draft is a candidate
     db.table("generations").insert({**row, "turn": turn, "sampling": _json(row["sampling"])})
-
-
-def _queue(
-    db: Database,
-    received: Received,
-    answer: Answer,
-    conversation: ConversationId,
-    turn: TurnId,
-    at: str,
-) -> Outgoing:
-    chosen = answer.decision.candidate
-    reply = {
-        "conversation": conversation,
-        "turn": turn,
-        "channel": received.channel,
-        "address": received.address,
-        "in_reply_to": received.event_key,
-        "text": chosen.text,
-        "source": chosen.source,
-        "language": answer.message.language,
-        "citations": [asdict(citation) for citation in chosen.citations],
-        "candidates": len(answer.decision.candidates),
-        "handed_off": chosen.handoff_reason is not None,
-    }
-    row = {
-        "turn": turn,
-        "conversation": conversation,
-        "channel": received.channel,
-        "address": received.address,
-        "reply": _json(reply),
-        "state": "ready",
-        "created_at": at,
-    }
-    return _outgoing(_insert(db, "outbox", row), reply)
-
-
-def _outgoing(row_id: int, reply: dict[str, Any]) -> Outgoing:
-    citations: Iterable[dict[str, str]] = reply["citations"]
-    return Outgoing(
-        **{**reply, "citations": tuple(Citation(**citation) for citation in citations)}, id=row_id
-    )
-
-
-def _insert(db: Database, table: str, row: dict[str, Any]) -> int:
-    """Insert a row into a table with an integer key and return the key."""
-    key = db.table(table).insert(row).last_pk
-    assert isinstance(key, int)
-    return key
 
 
 def _new_id() -> str:

@@ -15,7 +15,8 @@ from typing import Any, TypeVar, cast
 from sqlite_utils import Database
 
 from bot.knowledge.words import HAN, content_words, words
-from bot.messages import Citation, Language, Outgoing
+from bot.log.outbox import as_outgoing
+from bot.messages import Attachment, Citation, Language, Outgoing
 
 PAGE_SIZE = 50
 LONGEST_DIALOGUE = 200
@@ -136,6 +137,28 @@ class DeliveryRecord:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AttachmentRecord:
+    """A file that came with a message; it stays at the platform."""
+
+    id: int
+    kind: str
+    name: str
+    media_type: str
+    size: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeedbackRecord:
+    """What a customer thought of a reply."""
+
+    verdict: str
+    complaint: str | None
+    comment: str
+    origin: str
+    created_at: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TurnRecord:
     """One turn with everything that was logged about it; most is there for the assistant's only."""
 
@@ -152,6 +175,10 @@ class TurnRecord:
     generations: tuple[GenerationRecord, ...]
     handoff: HandoffRecord | None
     delivery: DeliveryRecord | None
+    attachments: tuple[AttachmentRecord, ...]
+    feedback: tuple[FeedbackRecord, ...]
+    is_superseded: bool
+    is_withdrawn: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -274,18 +301,13 @@ def reply_to(db: Database, channel: str, event_key: str) -> Outgoing | None:
         """
         SELECT outbox.id, outbox.reply
         FROM inbox_keys JOIN inbox ON inbox.id = inbox_keys.inbox
-            JOIN turns AS reply ON reply.replied_to = inbox.turn
-            JOIN outbox ON outbox.turn = reply.id
+            JOIN outbox ON outbox.turn = inbox.reply
         WHERE inbox_keys.channel = :channel AND inbox_keys.event_key = :event_key
         ORDER BY outbox.id LIMIT 1
         """,
         {"channel": channel, "event_key": event_key},
     )
-    for row in rows:
-        reply = json.loads(row["reply"])
-        citations = tuple(Citation(**citation) for citation in reply.pop("citations"))
-        return Outgoing(id=row["id"], citations=citations, **reply)
-    return None
+    return as_outgoing(rows[0]["id"], json.loads(rows[0]["reply"])) if rows else None
 
 
 def dialogue(db: Database, channel: str, address: str) -> Dialogue | None:
@@ -315,7 +337,8 @@ _DIALOGUE = """
 _WAITING = """
     SELECT NULL AS turn, 'customer' AS role, text, received_at AS created_at, NULL AS citations,
         event_key, 0 AS handed_off
-    FROM inbox WHERE turn IS NULL AND channel = :channel AND address = :address
+    FROM inbox WHERE turn IS NULL AND withdrawn_at IS NULL
+        AND channel = :channel AND address = :address
     ORDER BY id LIMIT :limit
 """
 
@@ -394,6 +417,8 @@ def _turn_records(db: Database, turns: list[sqlite3.Row]) -> tuple[TurnRecord, .
     generations = by_turn(_GENERATIONS, partial(_record, GenerationRecord))
     handoffs = by_turn(_HANDOFFS, partial(_record, HandoffRecord))
     deliveries = by_turn(_DELIVERIES, partial(_record, DeliveryRecord))
+    attachments = by_turn(_ATTACHMENTS, partial(_record, AttachmentRecord))
+    feedback = by_turn(_FEEDBACK, partial(_record, FeedbackRecord))
     return tuple(
         _record(
             TurnRecord,
@@ -403,6 +428,10 @@ def _turn_records(db: Database, turns: list[sqlite3.Row]) -> tuple[TurnRecord, .
             generations=tuple(generations.get(turn["id"], ())),
             handoff=next(iter(handoffs.get(turn["id"], ())), None),
             delivery=next(iter(deliveries.get(turn["id"], ())), None),
+            attachments=tuple(attachments.get(turn["id"], ())),
+            feedback=tuple(feedback.get(turn["id"], ())),
+            is_superseded=turn["superseded_by"] is not None,
+            is_withdrawn=turn["withdrawn_at"] is not None,
         )
         for turn in turns
     )
@@ -430,6 +459,27 @@ _HANDOFFS = """
 _DELIVERIES = """
     SELECT * FROM outbox WHERE turn IN (SELECT value FROM json_each(:ids)) ORDER BY id
 """
+_ATTACHMENTS = """
+    SELECT attachments.*, inbox.turn FROM attachments JOIN inbox ON inbox.id = attachments.inbox
+    WHERE inbox.turn IN (SELECT value FROM json_each(:ids)) ORDER BY attachments.id
+"""
+_FEEDBACK = """
+    SELECT * FROM feedback WHERE turn IN (SELECT value FROM json_each(:ids)) ORDER BY id
+"""
+
+
+def attachment(db: Database, attachment: int) -> tuple[str, Attachment] | None:
+    """Return the channel of a customer's file and what fetches it there, or None."""
+    rows = _rows(
+        db,
+        "SELECT inbox.channel, attachments.* FROM attachments"
+        " JOIN inbox ON inbox.id = attachments.inbox WHERE attachments.id = :id",
+        {"id": attachment},
+    )
+    if not rows:
+        return None
+    [row] = rows
+    return row["channel"], _record(Attachment, row, id=row["external_id"])
 
 
 def _summary(row: sqlite3.Row, match: str | None = None) -> ConversationSummary:

@@ -30,7 +30,14 @@ class FixedOrder:
     """
 
     version = "fixed-order/1"
-    _ORDER: tuple[Source, ...] = ("courtesy", "clarification", "draft", "article", "handoff")
+    _ORDER: tuple[Source, ...] = (
+        "command",
+        "courtesy",
+        "clarification",
+        "draft",
+        "article",
+        "handoff",
+    )
 
     def propensities(self, candidates: Sequence[Candidate]) -> Sequence[float]:
         """Return 1 for the first in order and 0 for all others."""

@@ -1,5 +1,7 @@
 """How near an article is: shares of words, cosines, and where an answer begins."""
 
+from collections.abc import Mapping, Sequence
+
 import pytest
 
 from bot.knowledge.scoring import (
@@ -9,16 +11,31 @@ from bot.knowledge.scoring import (
     PASSAGE_COVERAGE_WEIGHT,
     QUESTION_WEIGHT,
     Hit,
+    Rarity,
     article_score,
     coverage,
     passage_hit,
+    passage_stems,
+    stems,
 )
 from bot.knowledge.vectors import Likeness
-from bot.messages import Language
+from bot.messages import Language, Passage
 from tests.small_shop import hit, passage
 
 ENGLISH = passage("Parcels arrive in 3 days.", "en", title="Delivery")
 CHINESE = passage("包裹三天送达。", "zh", "zh", title="配送")
+
+
+def score_of(
+    passages: Sequence[Passage],
+    asked: str = "",
+    *,
+    like: Mapping[str, Likeness] | None = None,
+    rarity: Rarity | None = None,
+) -> float:
+    """Return the score of an article with these passages and this listed question."""
+    said = {each.id: passage_stems(each) for each in passages}
+    return article_score(passages, said, stems(asked), like or {}, rarity or {})
 
 
 @pytest.mark.parametrize(
@@ -31,12 +48,12 @@ CHINESE = passage("包裹三天送达。", "zh", "zh", title="配送")
     ],
 )
 def test_that_coverage_is_the_share_of_weighted_words(found: list[str], share: float) -> None:
-    assert coverage(found, {"return": 3.0, "parcel": 1.0}) == pytest.approx(share)
+    assert coverage(stems(" ".join(found)), {"return": 3.0, "parcel": 1.0}) == pytest.approx(share)
 
 
 def test_that_a_question_without_topics_is_covered_by_nothing() -> None:
     assert coverage(["a"], {}) == 0.0
-    assert article_score([ENGLISH], [], {}, {}) == 0.0
+    assert score_of([ENGLISH]) == 0.0
 
 
 @pytest.mark.parametrize(
@@ -47,17 +64,17 @@ def test_that_words_alone_decide_without_vectors(of: object, word: str) -> None:
     source = ENGLISH if of is ENGLISH else CHINESE
     rarity = {word: 1.0, "zeppelin": 1.0}
 
-    found = passage_hit(source, 0.5, {}, rarity)
+    found = passage_hit(source, passage_stems(source), 0.5, {}, rarity)
 
     assert (found.similarity, found.coverage, found.closeness) == (None, 0.5, 0.5)
-    assert article_score([source], [], {}, rarity) == 0.5
+    assert score_of([source], rarity=rarity) == 0.5
 
 
 def test_that_a_score_is_the_mean_of_both_cosines_and_a_little_for_the_words() -> None:
     like = {ENGLISH.id: Likeness(passage=0.8, asked=0.6)}
 
-    score = article_score([ENGLISH], [], like, {"parcel": 1.0})
-    found = passage_hit(ENGLISH, score, like, {"parcel": 1.0})
+    score = score_of([ENGLISH], like=like, rarity={"parcel": 1.0})
+    found = passage_hit(ENGLISH, passage_stems(ENGLISH), score, like, {"parcel": 1.0})
 
     mean = (0.8 + QUESTION_WEIGHT * 0.6) / (1 + QUESTION_WEIGHT)
     assert score == pytest.approx(mean + ARTICLE_COVERAGE_WEIGHT)
@@ -71,14 +88,14 @@ def test_that_an_article_is_as_near_as_its_nearest_passage() -> None:
         CHINESE.id: Likeness(passage=0.9, asked=0.9),
     }
 
-    assert article_score([ENGLISH, CHINESE], [], like, {}) == pytest.approx(0.9)
+    assert score_of([ENGLISH, CHINESE], like=like) == pytest.approx(0.9)
 
 
 def test_that_words_of_the_listed_questions_count_for_the_article_alone() -> None:
     rarity = {"lost": 1.0}
 
-    assert article_score([ENGLISH], ["Is my box lost?"], {}, rarity) == 1.0
-    assert passage_hit(ENGLISH, 1.0, {}, rarity).coverage == 0.0
+    assert score_of([ENGLISH], "Is my box lost?", rarity=rarity) == 1.0
+    assert passage_hit(ENGLISH, passage_stems(ENGLISH), 1.0, {}, rarity).coverage == 0.0
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])

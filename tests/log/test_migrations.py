@@ -7,12 +7,13 @@ import pytest
 from sqlite_utils import Database
 from sqlite_utils.db import NotFoundError
 
+from bot.log import inbox
 from bot.log import migrations as module
 from bot.log.migrations import migrations
 from bot.log.store import migrations_by_name
 
 # Released names never change and never go; new ones are added at the end.
-NAMES = ["m001_dialogues", "m002_knowledge", "m003_delivery", "m004_admin"]
+NAMES = ["m001_dialogues", "m002_knowledge", "m003_delivery", "m004_admin", "m005_channels"]
 AT = "2026-03-01T09:30:00+00:00"
 ROWS: dict[str, list[tuple[str, list[object]]]] = {
     "m001_dialogues": [
@@ -41,6 +42,14 @@ ROWS: dict[str, list[tuple[str, list[object]]]] = {
         ("sessions", ["token", "admin", AT, AT]),
         ("audit", [1, AT, "admin", "view", "k"]),
     ],
+    "m005_channels": [
+        ("attachments", [1, 1, "voice", "file-1", "", "audio/ogg", 2048]),
+        ("posts", ["telegram", "42:77", 1, 0]),
+        ("feedback", [1, "telegram", "p1", "t2", "42", "button", "up", None, "谢谢", AT]),
+        ("erasures", [1, "telegram", "42", AT, None]),
+        ("slack_installations", ["", "T1", AT, b"secret"]),
+        ("slack_oauth_states", ["hash", AT]),
+    ],
 }
 
 
@@ -54,8 +63,10 @@ def schema(db: Database) -> list[tuple[str, str]]:
 
 def fill(db: Database, step: str) -> None:
     for table, values in ROWS[step]:
+        # Later steps add columns behind those that a table began with.
+        columns = [column.name for column in db.table(table).columns][: len(values)]
         marks = ", ".join("?" * len(values))
-        db.execute(f"INSERT INTO {table} VALUES ({marks})", values)
+        db.execute(f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({marks})", values)
     db.conn.commit()
 
 
@@ -139,7 +150,10 @@ REFUSED: list[tuple[str, Callable[[Database], object]]] = [
         lambda db: db.execute("INSERT INTO conversations VALUES ('k','x','','','','','')"),
     ),
     ("type", lambda db: db.execute("INSERT INTO accounts VALUES (x'00', 'h', 't')")),
-    ("key", lambda db: [db.execute("INSERT INTO customers VALUES ('c','a','b','')") for _ in "12"]),
+    (
+        "key",
+        lambda db: [db.execute("INSERT INTO customers VALUES ('c','a','b','',NULL)") for _ in "12"],
+    ),
 ]
 
 
@@ -154,3 +168,18 @@ def test_that_the_schema_refuses_what_is_impossible(
 def test_that_a_missing_row_is_not_made_up(db: Database) -> None:
     with pytest.raises(NotFoundError):
         db.table("accounts").get("nobody")
+
+
+def test_that_messages_answered_before_know_their_reply(empty: Database) -> None:
+    migrations.apply(empty, stop_before="m005_channels")
+    for step in NAMES[:4]:
+        fill(empty, step)
+    waiting = [2, "telegram", "e2", "42", "42", "还有呢", None, AT, 0, None]
+    empty.execute("INSERT INTO inbox VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", waiting)
+    empty.conn.commit()
+
+    migrations.apply(empty)
+
+    found = empty.execute("SELECT turn, reply, edits, preview, withdrawn_at FROM inbox")
+    assert found.fetchall() == [("t1", "t2", None, None, None), (None, None, None, None, None)]
+    assert [message.text for message in inbox.unanswered(empty)] == ["还有呢"]

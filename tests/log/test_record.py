@@ -11,8 +11,9 @@ from sqlite_utils import Database
 from bot.conversation import Answer
 from bot.knowledge import index
 from bot.knowledge.articles import Article
-from bot.log import record
-from bot.log.record import Context, Received
+from bot.log import inbox, outbox, record
+from bot.log.inbox import Received
+from bot.log.record import Context
 from bot.messages import (
     Candidate,
     Citation,
@@ -93,7 +94,7 @@ def answer(language: Language = "en", handoff: HandoffReason | None = None) -> A
 
 
 def receive(db: Database, message: Incoming) -> Received:
-    receipt = record.receive(db, message, NOW)
+    receipt = inbox.receive(db, message, NOW)
     assert receipt.is_new
     assert receipt.waiting is not None
     return receipt.waiting
@@ -106,7 +107,9 @@ def exchange(
     handoff: HandoffReason | None = None,
 ) -> Outgoing:
     received = receive(db, incoming(SOURCE[language][0], address=address))
-    return record.exchange(db, received, answer(language, handoff), LATER)
+    outgoing = record.exchange(db, [received], answer(language, handoff), LATER)
+    assert outgoing is not None
+    return outgoing
 
 
 def rows(db: Database, table: str) -> list[dict[str, object]]:
@@ -121,7 +124,7 @@ def test_that_a_message_is_stored_as_it_came(db: Database, text: str) -> None:
 
     assert (received.text, received.language, received.attempts) == (text, "zh", 0)
     assert (received.event_key, received.received_at) == (message.event_keys[0], NOW.isoformat())
-    assert record.unanswered(db) == [received]
+    assert inbox.unanswered(db) == [received]
 
 
 @pytest.mark.parametrize(
@@ -138,7 +141,7 @@ def test_that_any_known_key_makes_a_duplicate(
 ) -> None:
     receive(db, replace(incoming(), event_keys=("a", "b")))
 
-    again = record.receive(db, replace(incoming("changed"), event_keys=second), LATER)
+    again = inbox.receive(db, replace(incoming("changed"), event_keys=second), LATER)
 
     assert again.is_new != is_duplicate
     assert again.waiting is not None
@@ -147,16 +150,16 @@ def test_that_any_known_key_makes_a_duplicate(
 
 def test_that_a_key_of_a_duplicate_is_known_from_then_on(db: Database) -> None:
     receive(db, replace(incoming(), event_keys=("a",)))
-    record.receive(db, replace(incoming(), event_keys=("a", "b")), NOW)
+    inbox.receive(db, replace(incoming(), event_keys=("a", "b")), NOW)
 
-    assert not record.receive(db, replace(incoming(), event_keys=("b",)), NOW).is_new
+    assert not inbox.receive(db, replace(incoming(), event_keys=("b",)), NOW).is_new
 
 
 def test_that_an_answered_message_waits_no_more(db: Database) -> None:
     message = incoming()
-    record.exchange(db, receive(db, message), answer("en", None), LATER)
+    record.exchange(db, [receive(db, message)], answer("en", None), LATER)
 
-    assert record.receive(db, message, LATER) == record.Receipt(is_new=False, waiting=None)
+    assert inbox.receive(db, message, LATER) == inbox.Receipt(is_new=False, waiting=None)
 
 
 def test_that_a_key_given_twice_is_one_key(db: Database) -> None:
@@ -184,7 +187,7 @@ def test_that_an_exchange_writes_every_table(db: Database, language: Language) -
     assert (asked["created_at"], replied["created_at"]) == (NOW.isoformat(), LATER.isoformat())
     assert rows(db, "inbox")[0]["turn"] == asked["id"]
     assert (outgoing.turn, outgoing.conversation) == (replied["id"], conversation["id"])
-    assert record.unanswered(db) == []
+    assert inbox.unanswered(db) == []
 
 
 def test_that_the_whole_decision_is_kept(db: Database) -> None:
@@ -235,7 +238,7 @@ def test_that_chinese_turns_are_found_by_their_words(db: Database) -> None:
 def test_that_the_waiting_reply_is_the_stored_one(db: Database) -> None:
     outgoing = exchange(db, "zh")
 
-    assert record.unsent(db) == [outgoing]
+    assert outbox.unsent(db) == [outgoing]
     assert outgoing.citations == answer("zh").decision.candidate.citations
     assert (outgoing.candidates, outgoing.language, outgoing.source) == (3, "zh", "article")
 
@@ -254,7 +257,7 @@ def test_that_the_context_is_in_order_and_limited(db: Database) -> None:
     exchange(db, "en")
     exchange(db, "zh")
 
-    context = record.context(db, "test", "ada", 3)
+    context = record.context(db, receive(db, incoming()), 3)
 
     assert context.language == "zh"
     assert context.history == (
@@ -268,21 +271,22 @@ def test_that_the_context_is_in_order_and_limited(db: Database) -> None:
 def test_that_nobody_sees_the_context_of_another(db: Database, channel: str, address: str) -> None:
     exchange(db)
 
-    assert record.context(db, channel, address, 10) == Context()
+    received = receive(db, incoming(channel=channel, address=address))
+    assert record.context(db, received, 10) == Context()
 
 
 def test_that_a_delivery_is_noted_step_by_step(db: Database) -> None:
     outgoing = exchange(db)
 
-    record.start_sending(db, outgoing)
+    outbox.start_sending(db, outgoing)
     [sending] = rows(db, "outbox")
-    record.sent(db, outgoing, "platform-7", LATER)
+    outbox.sent(db, outgoing, ("platform-7",), LATER)
     [sent] = rows(db, "outbox")
 
     assert (sending["state"], sending["attempts"], sending["settled_at"]) == ("sending", 1, None)
     assert (sent["state"], sent["platform_id"]) == ("sent", "platform-7")
     assert sent["settled_at"] == LATER.isoformat()
-    assert record.unsent(db) == []
+    assert outbox.unsent(db) == []
 
 
 @pytest.mark.parametrize("state", ["ready", "failed", "in_doubt"])
@@ -290,35 +294,46 @@ def test_that_a_failed_delivery_waits_or_is_settled(
     db: Database, state: Literal["ready", "failed", "in_doubt"]
 ) -> None:
     outgoing = exchange(db)
-    record.start_sending(db, outgoing)
+    outbox.start_sending(db, outgoing)
 
-    record.not_sent(db, outgoing, "错误: blocked", state, LATER)
+    outbox.not_sent(db, outgoing, "错误: blocked", state, LATER)
 
     [row] = rows(db, "outbox")
     assert (row["state"], row["error"]) == (state, "错误: blocked")
     assert (row["settled_at"] is None) == (state == "ready")
-    assert len(record.unsent(db)) == (state == "ready")
+    assert len(outbox.unsent(db)) == (state == "ready")
 
 
 def test_that_only_interrupted_deliveries_are_in_doubt(db: Database) -> None:
     waiting, interrupted, done = (exchange(db, address=name) for name in "abc")
-    record.start_sending(db, interrupted)
-    record.start_sending(db, done)
-    record.sent(db, done, "p", NOW)
+    outbox.start_sending(db, interrupted)
+    outbox.start_sending(db, done)
+    outbox.sent(db, done, ("p",), NOW)
 
-    assert record.doubt_interrupted(db, LATER) == 1
+    assert outbox.settle_interrupted(db, LATER) == 1
     states = {row["id"]: row["state"] for row in rows(db, "outbox")}
     assert states == {waiting.id: "ready", interrupted.id: "in_doubt", done.id: "sent"}
-    assert record.doubt_interrupted(db, LATER) == 0
+    assert outbox.settle_interrupted(db, LATER) == 0
 
 
 def test_that_attempts_are_counted(db: Database) -> None:
     received = receive(db, incoming())
 
-    record.start_attempt(db, received)
-    record.start_attempt(db, received)
+    inbox.start_attempt(db, [received.id], [received.id])
+    [second] = inbox.start_attempt(db, [received.id], [received.id])
 
-    assert [waiting.attempts for waiting in record.unanswered(db)] == [2]
+    assert second.attempts == 1
+    assert [waiting.attempts for waiting in inbox.unanswered(db)] == [2]
+
+
+def test_that_a_restart_is_no_attempt_of_its_own(db: Database) -> None:
+    received = receive(db, incoming())
+
+    [first] = inbox.start_attempt(db, [received.id], [received.id])
+    [restarted] = inbox.start_attempt(db, [received.id], [])
+
+    assert (first.attempts, restarted.attempts) == (0, 0)
+    assert inbox.unanswered(db)[0].attempts == 1
 
 
 def test_that_what_waits_comes_oldest_first(db: Database) -> None:
@@ -326,4 +341,4 @@ def test_that_what_waits_comes_oldest_first(db: Database) -> None:
     for text in texts:
         receive(db, incoming(text))
 
-    assert [received.text for received in record.unanswered(db)] == texts
+    assert [received.text for received in inbox.unanswered(db)] == texts

@@ -1,0 +1,118 @@
+"""Erasing a customer: everything they wrote and everything that was said to them.
+
+Asked for in the transaction that stores the reply ("it is being erased"), done once that reply is
+delivered, since delivering needs the address. In between, and over a restart, the request is a row.
+A message that comes after the request, and still waits for its answer, begins a new conversation.
+"""
+
+from datetime import datetime
+
+from sqlite_utils import Database
+
+
+def request(db: Database, channel: str, customer: str, requested_at: str) -> None:
+    """Note that a customer asked for being erased, in a message received at that time."""
+    db.execute(
+        "INSERT INTO erasures (channel, customer, requested_at) VALUES (?, ?, ?)",
+        [channel, customer, requested_at],
+    )
+
+
+def is_requested(db: Database) -> bool:
+    """Return whether anybody waits for being erased."""
+    row = db.execute("SELECT 1 FROM erasures WHERE erased_at IS NULL LIMIT 1").fetchone()
+    return row is not None
+
+
+def erase_requested(db: Database, now: datetime) -> int:
+    """Erase all customers who asked for it and have been told; return how many rows were asked."""
+    requests = db.execute(
+        """
+        SELECT id, channel, customer, requested_at FROM erasures
+        WHERE erased_at IS NULL AND NOT EXISTS (
+            SELECT 1 FROM outbox
+            WHERE outbox.channel = erasures.channel AND state IN ('ready', 'sending')
+                AND json_extract(reply, '$.customer') = erasures.customer)
+        """
+    ).fetchall()
+    for row_id, channel, customer, requested_at in requests:
+        erase(db, channel, customer, requested_at)
+        db.execute(
+            "UPDATE erasures SET customer = '', erased_at = ? WHERE id = ?",
+            [now.isoformat(), row_id],
+        )
+    return len(requests)
+
+
+def erase(db: Database, channel: str, customer: str, requested_at: str) -> None:
+    """Erase everything of one customer; what others said in a shared thread stays."""
+    whose = {"channel": channel, "customer": customer, "requested_at": requested_at}
+    db.execute("CREATE TEMP TABLE IF NOT EXISTS erased (turn TEXT PRIMARY KEY)")
+    db.execute("CREATE TEMP TABLE IF NOT EXISTS erased_messages (id INTEGER PRIMARY KEY)")
+    db.execute("DELETE FROM temp.erased")
+    db.execute("DELETE FROM temp.erased_messages")
+    db.execute(f"INSERT INTO temp.erased_messages {_MESSAGES}", whose)
+    for sql in (_OWN_CONVERSATIONS, _OWN_TURNS, _REPLIES_TO_THEM):
+        db.execute(f"INSERT OR IGNORE INTO temp.erased {sql}", whose)
+    for statement in _ERASE:
+        db.execute(statement, whose)
+    db.execute("DELETE FROM temp.erased")
+    # Its old parts still hold the words of deleted rows until they are merged.
+    db.execute("INSERT INTO turn_search (turn_search) VALUES ('optimize')")
+
+
+_MESSAGES = (
+    "SELECT id FROM inbox WHERE channel = :channel AND customer = :customer AND NOT (turn IS NULL"
+    " AND edits IS NULL AND withdrawn_at IS NULL AND received_at > :requested_at)"
+)
+_MINE = "SELECT id FROM temp.erased_messages"
+_ERASED = "SELECT turn FROM temp.erased"
+_CUSTOMER = "SELECT id FROM customers WHERE channel = :channel AND external_id = :customer"
+
+_OWN_CONVERSATIONS = f"""
+    SELECT turns.id FROM turns JOIN conversations ON conversations.id = turns.conversation
+    WHERE conversations.customer IN ({_CUSTOMER}) AND NOT EXISTS (
+        SELECT 1 FROM inbox
+        WHERE inbox.turn IN (turns.id, turns.replied_to) AND inbox.customer <> :customer)
+"""
+_OWN_TURNS = (
+    "SELECT turn FROM inbox WHERE channel = :channel AND customer = :customer AND turn IS NOT NULL"
+)
+_REPLIES_TO_THEM = f"SELECT id FROM turns WHERE replied_to IN ({_ERASED})"
+
+_ERASE = (
+    "DELETE FROM feedback WHERE (channel = :channel AND customer = :customer)"
+    f" OR turn IN ({_ERASED})",
+    f"DELETE FROM posts WHERE outbox IN (SELECT id FROM outbox WHERE turn IN ({_ERASED}))",
+    f"DELETE FROM outbox WHERE turn IN ({_ERASED})",
+    f"DELETE FROM handoffs WHERE turn IN ({_ERASED})",
+    f"DELETE FROM generations WHERE turn IN ({_ERASED})",
+    f"DELETE FROM retrievals WHERE turn IN ({_ERASED})",
+    f"DELETE FROM candidates WHERE turn IN ({_ERASED})",
+    f"DELETE FROM turn_search WHERE turn IN ({_ERASED})",
+    f"DELETE FROM attachments WHERE inbox IN ({_MINE})",
+    # Keys without the person in them stay, so that an event that comes again is still known.
+    f"DELETE FROM inbox_keys WHERE inbox IN ({_MINE}) AND event_key NOT GLOB 'update:*'"
+    " AND event_key NOT GLOB 'event:*'",
+    f"UPDATE inbox SET turn = NULL WHERE turn IN ({_ERASED})",
+    f"UPDATE inbox SET reply = NULL WHERE reply IN ({_ERASED})",
+    f"UPDATE turns SET superseded_by = NULL WHERE superseded_by IN ({_ERASED})",
+    f"UPDATE turns SET replied_to = NULL WHERE replied_to IN ({_ERASED})",
+    f"DELETE FROM turns WHERE id IN ({_ERASED})",
+    "UPDATE inbox SET event_key = '', address = '', customer = '', text = '', language = NULL,"
+    " preview = NULL, edits = NULL, withdrawn_at = coalesce(withdrawn_at, received_at)"
+    f" WHERE id IN ({_MINE})",
+    f"DELETE FROM conversations WHERE customer IN ({_CUSTOMER})"
+    " AND NOT EXISTS (SELECT 1 FROM turns WHERE conversation = conversations.id)",
+    # A thread that others wrote in too goes over to one of them.
+    f"""
+    UPDATE conversations SET customer = coalesce((
+        SELECT customers.id FROM turns JOIN inbox ON inbox.turn = turns.id
+            JOIN customers ON customers.channel = inbox.channel
+                AND customers.external_id = inbox.customer
+        WHERE turns.conversation = conversations.id LIMIT 1), customer)
+    WHERE customer IN ({_CUSTOMER})
+    """,
+    f"DELETE FROM customers WHERE id IN ({_CUSTOMER})"
+    " AND NOT EXISTS (SELECT 1 FROM conversations WHERE customer = customers.id)",
+)

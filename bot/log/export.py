@@ -1,0 +1,77 @@
+"""Everything that the log holds of one customer, for that customer."""
+
+import json
+from typing import Any
+
+from sqlite_utils import Database
+
+
+def customer_data(db: Database, channel: str, customer: str) -> str:
+    """Return a customer's data as readable JSON."""
+    return json.dumps(
+        {
+            "channel": channel,
+            "customer": customer,
+            "conversations": _conversations(db, channel, customer),
+            "messages": _messages(db, channel, customer),
+            "feedback": _feedback(db, channel, customer),
+        },
+        ensure_ascii=False,
+        indent=2,
+    )
+
+
+def _conversations(db: Database, channel: str, customer: str) -> list[dict[str, Any]]:
+    rows = db.query(
+        "SELECT conversations.id, conversations.started_at, conversations.language"
+        " FROM conversations JOIN customers ON customers.id = conversations.customer"
+        " WHERE customers.channel = ? AND customers.external_id = ? ORDER BY conversations.id",
+        [channel, customer],
+    )
+    return [row | {"turns": _turns(db, row["id"], customer)} for row in list(rows)]
+
+
+def _turns(db: Database, conversation: str, customer: str) -> list[dict[str, Any]]:
+    """Return a conversation without what others wrote in it, and what was said to them."""
+    return list(
+        db.query(
+            """
+            SELECT created_at AS time, role, language, text FROM turns
+            WHERE conversation = ? AND NOT EXISTS (
+                SELECT 1 FROM inbox
+                WHERE inbox.turn IN (turns.id, turns.replied_to) AND inbox.customer <> ?)
+            ORDER BY number
+            """,
+            [conversation, customer],
+        )
+    )
+
+
+def _messages(db: Database, channel: str, customer: str) -> list[dict[str, Any]]:
+    """Return what the customer sent, answered or not, with the files that came along."""
+    rows = list(
+        db.query(
+            "SELECT id, received_at AS time, text, withdrawn_at AS deleted,"
+            " (SELECT text FROM turns WHERE turns.id = inbox.reply) AS reply FROM inbox"
+            " WHERE channel = ? AND customer = ? ORDER BY id",
+            [channel, customer],
+        )
+    )
+    for row in rows:
+        row["files"] = list(
+            db.query(
+                "SELECT kind, name, media_type, size FROM attachments WHERE inbox = ? ORDER BY id",
+                [row.pop("id")],
+            )
+        )
+    return rows
+
+
+def _feedback(db: Database, channel: str, customer: str) -> list[dict[str, Any]]:
+    return list(
+        db.query(
+            "SELECT created_at AS time, verdict, complaint, comment, origin FROM feedback"
+            " WHERE channel = ? AND customer = ? ORDER BY id",
+            [channel, customer],
+        )
+    )

@@ -1,0 +1,148 @@
+"""Replies on their way to customers: stored before they are sent, and what became of them."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any, Literal
+
+from sqlite_utils import Database
+
+from bot.messages import Choice, Citation, Document, Outgoing, TurnId
+
+# In the words of the index of unsettled replies, without which SQLite does not use it.
+_READY = "state IN ('ready', 'sending') AND state = 'ready'"
+_SENDING = "state IN ('ready', 'sending') AND state = 'sending'"
+
+
+def queue(db: Database, outgoing: Outgoing, now: datetime) -> Outgoing:
+    """Store a reply to be sent; return it with the id it got."""
+    reply = asdict(outgoing)
+    del reply["id"]
+    row = {
+        "turn": outgoing.turn,
+        "conversation": outgoing.conversation,
+        "channel": outgoing.channel,
+        "address": outgoing.address,
+        "reply": json.dumps(reply, ensure_ascii=False),
+        "state": "ready",
+        "created_at": now.isoformat(),
+    }
+    return as_outgoing(_inserted(db, row), reply)
+
+
+def unsent(db: Database) -> list[Outgoing]:
+    """Return the replies that were stored and not yet handed to their platform, oldest first."""
+    rows = db.execute(f"SELECT id, reply FROM outbox WHERE {_READY} ORDER BY id").fetchall()
+    return [as_outgoing(row_id, json.loads(reply)) for row_id, reply in rows]
+
+
+def start_sending(db: Database, outgoing: Outgoing) -> Outgoing | None:
+    """Note that a reply is about to leave; return it as it is now, or None when it has left before.
+
+    Its conversation may have moved to another address since it was queued.
+    """
+    found = db.execute(
+        "UPDATE outbox SET state = 'sending', attempts = attempts + 1 "
+        "WHERE id = ? AND state = 'ready'",
+        [outgoing.id],
+    )
+    if not found.rowcount:
+        return None
+    [reply] = db.execute("SELECT reply FROM outbox WHERE id = ?", [outgoing.id]).fetchone()
+    return as_outgoing(outgoing.id, json.loads(reply))
+
+
+def sent(db: Database, outgoing: Outgoing, posts: Sequence[str], now: datetime) -> None:
+    """Note that the platform took a reply, and the posts that show it now."""
+    db.execute(
+        "UPDATE outbox SET state = 'sent', platform_id = ?, settled_at = ?,"
+        " reply = json_remove(reply, '$.document') WHERE id = ?",
+        [posts[-1] if posts else None, now.isoformat(), outgoing.id],
+    )
+    for post in outgoing.replaces:
+        db.execute("DELETE FROM posts WHERE channel = ? AND post = ?", [outgoing.channel, post])
+    for part, post in enumerate(posts):
+        db.execute(
+            "INSERT INTO posts (channel, post, outbox, part) VALUES (?, ?, ?, ?)"
+            " ON CONFLICT (channel, post) DO UPDATE SET outbox = excluded.outbox,"
+            " part = excluded.part",
+            [outgoing.channel, post, outgoing.id, part],
+        )
+
+
+def not_sent(
+    db: Database,
+    outgoing: Outgoing,
+    error: str,
+    state: Literal["ready", "failed", "in_doubt"],
+    now: datetime,
+) -> None:
+    """Note that the platform did not take a reply: for now, for good, or who knows."""
+    settled_at = None if state == "ready" else now.isoformat()
+    document = "reply" if state == "ready" else "json_remove(reply, '$.document')"
+    db.execute(
+        f"UPDATE outbox SET state = ?, error = ?, settled_at = ?, reply = {document} WHERE id = ?",
+        [state, error, settled_at, outgoing.id],
+    )
+
+
+def settle_interrupted(db: Database, now: datetime) -> int:
+    """Decide on replies whose sending a crash interrupted; return how many are in doubt.
+
+    What only overwrites posts that are there can be sent again. All others may or may not have
+    arrived; sending again could answer twice, so a person decides.
+    """
+    db.execute(
+        f"UPDATE outbox SET state = 'ready' WHERE {_SENDING}"
+        " AND json_array_length(reply, '$.replaces') > 0"
+    )
+    found = db.execute(
+        "UPDATE outbox SET state = 'in_doubt', settled_at = ?,"
+        " error = 'interrupted while sending', reply = json_remove(reply, '$.document')"
+        f" WHERE {_SENDING}",
+        [now.isoformat()],
+    )
+    return int(found.rowcount)
+
+
+def posts_of(db: Database, turn: TurnId) -> tuple[str, ...]:
+    """Return the posts that show a reply, in order."""
+    rows = db.execute(
+        "SELECT posts.post FROM posts JOIN outbox ON outbox.id = posts.outbox"
+        " WHERE outbox.turn = ? ORDER BY posts.part",
+        [turn],
+    ).fetchall()
+    return tuple(row[0] for row in rows)
+
+
+def reply_of(db: Database, channel: str, turn: TurnId) -> Outgoing | None:
+    """Return a reply as it was queued, or None when there is none."""
+    row = db.execute(
+        "SELECT id, reply FROM outbox WHERE channel = ? AND turn = ? ORDER BY id LIMIT 1",
+        [channel, turn],
+    ).fetchone()
+    return as_outgoing(row[0], json.loads(row[1])) if row else None
+
+
+def as_outgoing(row_id: int, reply: dict[str, Any]) -> Outgoing:
+    """Return a stored reply. Rows of earlier versions lack the newer fields."""
+    document = reply.get("document")
+    return Outgoing(
+        **{
+            **{"customer": ""},
+            **reply,
+            "citations": tuple(Citation(**each) for each in reply["citations"]),
+            "also_answers": tuple(reply.get("also_answers", ())),
+            "choices": tuple(Choice(**each) for each in reply.get("choices", ())),
+            "replaces": tuple(reply.get("replaces", ())),
+            "document": Document(**document) if document else None,
+        },
+        id=row_id,
+    )
+
+
+def _inserted(db: Database, row: dict[str, Any]) -> int:
+    key = db.table("outbox").insert(row).last_pk
+    assert isinstance(key, int)
+    return key

@@ -1,0 +1,105 @@
+"""No statement of everyday work reads a table from end to end, however long the log is."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from sqlite_utils import Database
+
+from bot.log import dialogues, erasure, export, feedback, inbox, outbox, record
+from bot.messages import Feedback, Withdrawal
+from tests.log.writing import LATER, exchange, receive
+from tests.small_shop import NOW, incoming
+
+PARTIAL = ("inbox_unanswered", "inbox_withdrawn", "outbox_unsettled", "erasures_waiting")
+# Rare, and SQLite's search index has no other way.
+UNAVOIDABLE = ("turn_search", "erased", "sqlite_master", "CONSTANT ROW")
+
+
+HANDED_ON = "a person, please"
+
+
+def settle(db: Database) -> None:
+    outgoing = outbox.unsent(db)[-1]
+    outbox.start_sending(db, outgoing)
+    outbox.settle_interrupted(db, LATER)
+    outbox.sent(db, outgoing, ("p1",), LATER)
+    outbox.not_sent(db, outgoing, "down", "ready", LATER)
+
+
+def rate(db: Database) -> None:
+    for named in ({"turn": "t"}, {"post": "p1"}):
+        rating = Feedback(
+            channel="test",
+            event_key="k",
+            customer="c",
+            verdict="up",
+            origin="button",
+            **named,  # type: ignore[arg-type]
+        )
+        feedback.rate(db, rating, NOW)
+
+
+def edit(db: Database) -> None:
+    exchange(db, incoming("edited", key="edit:1", edits="first"), ("p1",))
+
+
+def withdraw(db: Database) -> None:
+    message = inbox.withdraw(db, Withdrawal(channel="test", event_key="first"), LATER)
+    assert message is not None
+    inbox.withdrawn(db)
+    record.retraction(db, message, LATER)
+
+
+def forget(db: Database) -> None:
+    erasure.request(db, "test", "customer-ada", NOW.isoformat())
+    for outgoing in outbox.unsent(db):
+        outbox.not_sent(db, outgoing, "x", "failed", LATER)
+    erasure.is_requested(db)
+    assert erasure.erase_requested(db, LATER) == 1
+
+
+def read(db: Database) -> None:
+    dialogues._takes_part(db, "test", "ada", "customer-ada")
+    dialogues._open_questions(db, "test", "customer-ada")
+    dialogues._language(db, "test", "customer-ada")
+    outbox.reply_of(db, "test", outbox.unsent(db)[-1].turn)
+
+
+WORK: dict[str, Callable[[Database], object]] = {
+    "receive": lambda db: receive(db, incoming()),
+    "attempt": lambda db: inbox.start_attempt(db, [1], [1]),
+    "unanswered": inbox.unanswered,
+    "context": lambda db: record.context(db, inbox.received(db, 1), 12),
+    "exchange": lambda db: exchange(db, incoming(HANDED_ON)),
+    "edit": edit,
+    "settle": settle,
+    "rate": rate,
+    "withdraw": withdraw,
+    "export": lambda db: export.customer_data(db, "test", "customer-ada"),
+    "forget": forget,
+    "dialogues": read,
+}
+
+
+@pytest.mark.parametrize("work", [pytest.param(WORK[name], id=name) for name in WORK])
+def test_that_no_table_is_read_from_end_to_end(
+    db: Database, work: Callable[[Database], object]
+) -> None:
+    exchange(db, incoming(key="first"), ("p1",))
+    exchange(db, incoming(HANDED_ON), handoff="asked_for_person")
+    seen: list[tuple[str, Any]] = []
+
+    with db.tracer(lambda sql, values: seen.append((sql, values))):
+        work(db)
+
+    assert [(sql, step) for sql, values in seen for step in scans(db, sql, values)] == []
+
+
+def scans(db: Database, sql: str, values: Any) -> list[str]:
+    """Return the steps of a statement that read a whole table."""
+    if not sql.lstrip().upper().startswith(("SELECT", "UPDATE", "DELETE", "INSERT")):
+        return []
+    rows = db.conn.execute(f"EXPLAIN QUERY PLAN {sql}", values or []).fetchall()
+    steps = [row[3] for row in rows if row[3].startswith("SCAN") or "(channel=?)" in row[3]]
+    return [step for step in steps if not any(n in step for n in (*PARTIAL, *UNAVOIDABLE))]
