@@ -5,7 +5,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adapters.rendering import (
+    Links,
     Style,
+    compose,
     is_boundary,
     is_web_address,
     plain_text,
@@ -14,11 +16,11 @@ from adapters.rendering import (
     utf16_length,
     well_formed,
 )
-from bot.messages import Citation, ConversationId, Language, Outgoing, TurnId
+from bot.messages import Citation, Language, Outgoing
 from prompts import Prompts
+from tests.adapters.samples import RETURNS, reply
 
 PROMPTS = Prompts.load()
-RETURNS = Citation(article="returns", title="Returns", url="https://shop.example/returns")
 DELIVERY = Citation(article="delivery", title="Delivery", url="")
 GRAPHEMES = (
     "a",
@@ -39,21 +41,11 @@ GRAPHEMES = (
 )
 
 
+LINKS = Links(frozenset({"shop.example"}))
+
+
 def outgoing(text: str, *citations: Citation, language: Language = "en") -> Outgoing:
-    return Outgoing(
-        id=1,
-        conversation=ConversationId("c1"),
-        turn=TurnId("t1"),
-        channel="test",
-        address="a",
-        in_reply_to="t0",
-        text=text,
-        source="article",
-        language=language,
-        citations=citations,
-        candidates=1,
-        handed_off=False,
-    )
+    return reply(text=text, citations=citations, language=language)
 
 
 # The line of sources.
@@ -140,19 +132,89 @@ def test_that_only_web_addresses_are_linked(url: str, expected: bool) -> None:
 
 
 @pytest.mark.parametrize(
+    ("citations", "language", "expected"),
+    [
+        pytest.param((), "en", "It is **free**.", id="none"),
+        pytest.param(
+            (RETURNS, DELIVERY, RETURNS),
+            "en",
+            "It is **free**.\n\nSource: [Returns](https://shop.example/returns), Delivery",
+            id="named-once",
+        ),
+        pytest.param(
+            (DELIVERY, RETURNS),
+            "zh",
+            "It is **free**.\n\n来源：Delivery、[Returns](https://shop.example/returns)",
+            id="chinese",
+        ),
+        pytest.param(
+            (Citation(article="a", title="A [b] *c*\n\0", url="https://shop.example/a_(b)"),),
+            "en",
+            "It is **free**.\n\nSource: [A \\[b\\] \\*c\\*](https://shop.example/a_%28b%29)",
+            id="odd-title",
+        ),
+        pytest.param(
+            (Citation(article="a", title="evil.com <b>", url="https://evil.example/"),),
+            "en",
+            "It is **free**.\n\nSource: `evil.com` \\<b\\>",
+            id="elsewhere",
+        ),
+    ],
+)
+def test_that_markdown_ends_with_links_to_its_sources(
+    citations: tuple[Citation, ...], language: Language, expected: str
+) -> None:
+    answer = outgoing("It is **free**.\n", *citations, language=language)
+    assert compose(answer, PROMPTS, LINKS) == expected
+
+
+def test_that_markdown_is_safe() -> None:
+    answer = outgoing("See ![map](https://evil.example/m) [here](https://evil.example/).\0")
+    assert compose(answer, PROMPTS, LINKS) == "See map here (`https://evil.example/`)."
+
+
+@pytest.mark.parametrize("fence", ["```", "~~~~"])
+def test_that_the_sources_are_no_part_of_code(fence: str) -> None:
+    answer = outgoing(f"Do:\n{fence}py\nx = 1", RETURNS)
+    assert compose(answer, PROMPTS, LINKS) == (
+        f"Do:\n{fence}py\nx = 1\n{fence}\n\nSource: [Returns](https://shop.example/returns)"
+    )
+
+
+@pytest.mark.parametrize("text", ["", " \n"])
+def test_that_no_words_are_no_markdown(text: str) -> None:
+    assert compose(outgoing(text), PROMPTS, LINKS) == ""
+    assert compose(outgoing(text, DELIVERY), PROMPTS, LINKS) == "Source: Delivery"
+
+
+@pytest.mark.parametrize(
     ("markdown", "expected"),
     [
         pytest.param("## Returns\nSend it.", "Returns\nSend it.", id="heading"),
-        pytest.param("It is **free** today.", "It is free today.", id="bold"),
+        pytest.param("Returns\n=====\n\nSend it.", "Returns\n\nSend it.", id="underlined"),
+        pytest.param("It is **free** _today_.", "It is free today.", id="bold"),
+        pytest.param("~~Not~~ **_now_**", "Not now", id="nested"),
         pytest.param("See [here](https://a.example).", "See here (https://a.example).", id="link"),
-        pytest.param(
-            "![map](https://a.example/m.png)", "map (https://a.example/m.png)", id="image"
-        ),
-        pytest.param("[a](javascript:x) [b](c.md)", "[a](javascript:x) [b](c.md)", id="no-link"),
+        pytest.param("[https://a.b](https://a.b) <https://a.b>", "https://a.b https://a.b", id="u"),
+        pytest.param("[mail](mailto:a@b.c) <a@b.c>", "mail (a@b.c) a@b.c", id="mail"),
+        pytest.param("![map](https://a.example/m.png)", "map", id="image"),
+        pytest.param("[a](javascript:x) [b](c.md)", "a b", id="no-link"),
         pytest.param("2 ** 3 ** 4, a**b", "2 ** 3 ** 4, a**b", id="arithmetic"),
-        pytest.param("#1 of 5, snake_case, `code`", "#1 of 5, snake_case, `code`", id="as-it-is"),
-        pytest.param("- one\n- two", "- one\n- two", id="list"),
-        pytest.param("**订单**已发货", "订单已发货", id="chinese"),
+        pytest.param("#1 of 5, snake_case", "#1 of 5, snake_case", id="as-it-is"),
+        pytest.param("run `a *b*` now", "run a *b* now", id="code"),
+        pytest.param("So:\n```py\nx = *a\n```\nDone", "So:\nx = *a\nDone", id="code-block"),
+        pytest.param("- one\n- **two**\n  1. three", "- one\n- two\n  1. three", id="list"),
+        pytest.param("> quoted", "> quoted", id="quotation"),
+        pytest.param("a  \nb\\\nc", "a\nb\nc", id="line-breaks"),
+        pytest.param("\\<b\\> 1\\. &lt;c&gt;", "<b> 1. <c>", id="escapes"),
+        pytest.param(
+            "|Size|Price|\n|:--|--:|\n| **S** | €3 |\n| L | |\n\nEnd",
+            "Size | Price\nS | €3\nL | \n\nEnd",
+            id="table",
+        ),
+        pytest.param(
+            "**订单**已发货，见[这里](https://a.b)。", "订单已发货，见这里 (https://a.b)。", id="zh"
+        ),
     ],
 )
 def test_that_marks_go_and_words_stay(markdown: str, expected: str) -> None:
