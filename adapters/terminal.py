@@ -11,7 +11,7 @@ import re
 import sys
 import threading
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TextIO
 
 from rich.console import Console
@@ -19,7 +19,7 @@ from rich.status import Status
 
 from adapters.rendering import Style, render, title_with_url, well_formed
 from bot.errors import DeliveryRefused, LogError
-from bot.messages import Citation, Incoming, Language, Outgoing, Stage
+from bot.messages import Citation, Incoming, Language, Outgoing, Place, Stage
 from bot.ports import Inbox
 from prompts import Prompts
 
@@ -105,8 +105,8 @@ class TerminalChannel:
         finally:
             self._hide_progress()
 
-    async def send(self, outgoing: Outgoing) -> str:
-        """Print a reply; return its id.
+    async def send(self, outgoing: Outgoing) -> tuple[str, ...]:
+        """Print a reply, with what can be typed next and what is sent along; return its id.
 
         Raises DeliveryRefused for one that belongs to an earlier run.
         """
@@ -114,13 +114,18 @@ class TerminalChannel:
             raise DeliveryRefused("The terminal that asked was closed.")
         self._hide_progress()
         self._language = outgoing.language
-        self._print("\n\n".join(render(outgoing, self._prompts, STYLE)))
+        self._print("\n\n".join([*render(outgoing, self._prompts, STYLE), *_additions(outgoing)]))
         self._answered.set()
-        return str(outgoing.id)
+        return (f"{self._address}:{outgoing.id}",)
 
-    async def show_progress(self, address: str, stage: Stage) -> None:
+    async def preview(self, place: Place, text: str) -> str | None:
+        """Show nothing: what is printed can't be taken back."""
+        return None
+
+    async def show_progress(self, place: Place, stage: Stage) -> None:
         """Show a moving sign, on a terminal only."""
-        if self._console.is_terminal and self._status is None:
+        is_here = place.address == self._address
+        if is_here and self._console.is_terminal and self._status is None:
             self._status = self._console.status("…")
             self._status.start()
 
@@ -138,6 +143,13 @@ class TerminalChannel:
         self._console.print(text, markup=False, soft_wrap=True)
         if self._console.is_terminal:
             self._console.print()
+
+
+def _additions(outgoing: Outgoing) -> Iterator[str]:
+    if outgoing.choices:
+        yield "\n".join(_harmless(f"[{each.command}] {each.label}") for each in outgoing.choices)
+    if outgoing.document:
+        yield _harmless(f"{outgoing.document.name}:\n{outgoing.document.text}")
 
 
 def _lines_of(stream: TextIO) -> asyncio.Queue[str | None]:

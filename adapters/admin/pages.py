@@ -1,11 +1,12 @@
 """The admin pages: log in, search the conversations, read one with the reasons of each reply."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlencode
+from urllib.parse import parse_qs, quote, urlencode
 
 from starlette.middleware import Middleware
 from starlette.requests import Request
@@ -16,32 +17,44 @@ from adapters.admin import guard
 from adapters.rendering import is_web_address
 from adapters.web.language import page_language, remember_language
 from adapters.web.page import OwnFiles, templates
+from bot.errors import AttachmentError
 from bot.log import review
 from bot.log.accounts import Accounts, Clock
 from bot.log.store import Store
-from bot.messages import LANGUAGES, Language
+from bot.messages import LANGUAGES, Attachment, Language
 from bot.privacy import mask
 from prompts import Prompts
 
 HERE = Path(__file__).parent
 LABELS = "admin"
 LONGEST_SEARCH = 200
+LONGEST_FILE_NAME = 100
 _FIELDS = ("q", "channel", "language", "handed_off")
 
 
-class Admin:
-    """The pages below `/admin`."""
+Fetch = Callable[[int], Awaitable[tuple[Attachment, bytes]]]
 
-    def __init__(self, store: Store, accounts: Accounts, prompts: Prompts, clock: Clock) -> None:
+
+class Admin:
+    """The pages below `/admin`.
+
+    `fetch` gets a customer's file by its number in the log, or raises AttachmentError.
+    """
+
+    def __init__(
+        self, store: Store, accounts: Accounts, prompts: Prompts, clock: Clock, fetch: Fetch
+    ) -> None:
         self._store = store
         self._accounts = accounts
         self._prompts = prompts
         self._clock = clock
+        self._fetch = fetch
         self._templates = templates(HERE / "templates")
         self._templates.filters |= {
             "moment": moment,
             "is_web_address": is_web_address,
             "percent": percent,
+            "file_size": file_size,
         }
 
     def routes(self) -> Sequence[BaseRoute]:
@@ -52,6 +65,7 @@ class Admin:
             Route("/login", self.log_in, methods=["POST"]),
             Route("/logout", self.log_out, methods=["POST"]),
             Route("/conversations/{id}", self.transcript),
+            Route("/attachments/{id}", self.attachment),
             Mount("/static", OwnFiles(directory=HERE / "static")),
             Route("/{path:path}", self.missing),
         ]
@@ -124,6 +138,24 @@ class Admin:
             is_latest=before is None,
         )
 
+    async def attachment(self, request: Request) -> Response:
+        """Hand over a customer's file, to be saved and never to be shown by the browser."""
+        number = _number(request.path_params["id"])
+        if number is None:
+            return await self.missing(request)
+        account = guard.current_session(request).account
+        await self._accounts.record(account, "view_attachment", str(number))
+        try:
+            attachment, content = await self._fetch(number)
+        except AttachmentError as err:
+            return self._page(request, "no_file.html", status=502, reason=str(err))
+        name = quote(file_name(attachment, number), safe="")
+        headers = {
+            "Content-Disposition": f"attachment; filename*=UTF-8''{name}",
+            "X-Content-Type-Options": "nosniff",
+        }
+        return Response(content, media_type="application/octet-stream", headers=headers)
+
     async def missing(self, request: Request) -> Response:
         """Say that there is no such page."""
         return self._page(request, "missing.html", status=404)
@@ -163,6 +195,20 @@ def moment(text: str, now: datetime) -> str:
 def percent(probability: float) -> str:
     """Return a probability as a percentage."""
     return f"{probability:.0%}" if probability in (0, 1) else f"{probability:.1%}"
+
+
+def file_size(size: int) -> str:
+    """Return a number of bytes as people read it."""
+    if size < 1000:
+        return f"{size} B"
+    return f"{size / 1000:.0f} kB" if size < 1_000_000 else f"{size / 1_000_000:.1f} MB"
+
+
+def file_name(attachment: Attachment, number: int) -> str:
+    """Return under which name a customer's file is saved: its own, as far as it is harmless."""
+    own = re.split(r"[/\\]", attachment.name)[-1]
+    kept = "".join(character for character in own if character.isprintable()).strip(" .")
+    return kept[-LONGEST_FILE_NAME:] or f"{attachment.kind}-{number}"
 
 
 async def _form(request: Request) -> Mapping[str, str]:

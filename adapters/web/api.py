@@ -13,7 +13,7 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from adapters.web.channel import NAME, Question, WebChannel
+from adapters.web.channel import NAME, Beginning, Question, WebChannel
 from adapters.web.errors import ApiError
 from adapters.web.language import accepted_language, api_language
 from adapters.web.security import is_cross_site
@@ -126,16 +126,20 @@ class Api:
             raise ApiError("invalid_request", _wrong_field(err)) from err
 
     async def _stream(self, question: Question, request: Request) -> AsyncIterator[str]:
+        shown = ""
         try:
             async for event in question.events():
                 if event is None:
                     yield ": still working\n\n"
-                elif isinstance(event, Outgoing):
-                    for sentence in sentences(event.text):
-                        yield _event("text", {"delta": sentence})
-                    yield _event("done", _answer_json(event))
-                else:
+                elif isinstance(event, str):
                     yield _event("progress", {"stage": event})
+                elif event.text.startswith(shown):
+                    for piece in _pieces(event, shown):
+                        yield _event("text", {"delta": piece})
+                    shown = event.text
+                # Else it was written anew: the whole text comes with "done".
+                if isinstance(event, Outgoing):
+                    yield _event("done", _answer_json(event))
         except ApiError as err:  # the status line is sent already
             yield _event("error", err.body(self._prompts, api_language(request)))
 
@@ -166,6 +170,12 @@ def sentences(text: str) -> list[str]:
     return [sentence for sentence in _SENTENCE.findall(text) if sentence]
 
 
+def _pieces(event: Beginning | Outgoing, shown: str) -> list[str]:
+    """Return what is new: as it was written, or of a reply that comes at once its sentences."""
+    new = event.text.removeprefix(shown)
+    return sentences(new) if isinstance(event, Outgoing) else [new] if new else []
+
+
 def _refuse_cross_site(request: Request) -> None:
     if is_cross_site(request):
         raise ApiError("cross_site")
@@ -194,6 +204,7 @@ def _event(name: str, data: Mapping[str, Any]) -> str:
 
 
 def _answer_json(outgoing: Outgoing) -> dict[str, Any]:
+    document = outgoing.document
     return {
         "conversation": outgoing.address,
         "turn": outgoing.turn,
@@ -203,6 +214,8 @@ def _answer_json(outgoing: Outgoing) -> dict[str, Any]:
             "citations": [_citation_json(citation) for citation in outgoing.citations],
             "candidates": outgoing.candidates,
         },
+        "choices": [{"label": each.label, "command": each.command} for each in outgoing.choices],
+        "document": document and {"name": document.name, "text": document.text},
         "handed_off": outgoing.handed_off,
     }
 

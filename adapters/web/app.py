@@ -1,7 +1,6 @@
 """The web application: page, API, admin pages and health behind the same middleware."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Protocol
 
 from prometheus_client import CollectorRegistry
 from starlette.applications import Starlette
@@ -19,30 +18,25 @@ from adapters.web.security import BodyLimit, SecurityHeaders
 from prompts import Prompts
 
 
-class Routed(Protocol):
-    """A part that brings routes of its own, as the admin pages do."""
-
-    def routes(self) -> Sequence[BaseRoute]:
-        """Return the routes."""
-        ...
-
-
 def create_app(
     web: WebChannel,
-    admin: Routed,
+    others: Sequence[BaseRoute],
     readiness: Readiness,
     model_status: Callable[[], Mapping[str, str]],
     registry: CollectorRegistry,
     prompts: Prompts,
 ) -> Starlette:
-    """Return the application with every route that the web server answers."""
+    """Return the application with every route that the web server answers.
+
+    `others` are the routes of other parts: the admin pages, and what platforms post to.
+    """
     errors = ErrorPages(prompts)
     return Starlette(
         routes=[
             *ChatPage(prompts).routes(),
             *Api(web, model_status, prompts).routes(),
             *Health(readiness, registry).routes(),
-            *admin.routes(),
+            *others,
         ],
         middleware=[
             Middleware(SecurityHeaders, error_response=errors.refused),

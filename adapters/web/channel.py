@@ -8,12 +8,13 @@ the same reply.
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 
 from adapters.web.errors import ApiError
 from bot.errors import LogError
 from bot.log import review
 from bot.log.store import Store
-from bot.messages import Incoming, Outgoing, Stage
+from bot.messages import Incoming, Outgoing, Place, Stage
 from bot.ports import Inbox
 
 NAME = "web"
@@ -21,21 +22,31 @@ KEEP_ALIVE_SECONDS = 15.0
 MOST_WAITING = 2000
 
 
+@dataclass(frozen=True, slots=True)
+class Beginning:
+    """All that is written so far of an answer."""
+
+    text: str
+
+
+Event = Stage | Beginning | Outgoing
+
+
 class Question:
     """A stored message whose sender waits for the reply. `close` it when nobody waits any more."""
 
     def __init__(self, web: "WebChannel", incoming: Incoming) -> None:
         self._web = web
-        self._events: asyncio.Queue[Stage | Outgoing] = asyncio.Queue()
+        self._events: asyncio.Queue[Event] = asyncio.Queue()
         self.address = incoming.address
         self.event_key = incoming.event_keys[0]
 
-    def tell(self, event: Stage | Outgoing) -> None:
+    def tell(self, event: Event) -> None:
         """Hand over what happened to the one who waits."""
         self._events.put_nowait(event)
 
-    async def events(self) -> AsyncIterator[Stage | Outgoing | None]:
-        """Yield stages, None when it is time for a sign of life, and last the reply.
+    async def events(self) -> AsyncIterator[Event | None]:
+        """Yield stages and beginnings, None when it is time for a sign of life, last the reply.
 
         Raises ApiError when there is no reply in time.
         """
@@ -108,17 +119,23 @@ class WebChannel:
         """Wait until cancelled: the web server brings the messages."""
         await asyncio.Event().wait()
 
-    async def send(self, outgoing: Outgoing) -> str:
+    async def send(self, outgoing: Outgoing) -> tuple[str, ...]:
         """Hand a reply to whoever waits for it; the page finds it in the log if nobody does."""
-        for question in self._waiting.get(outgoing.address, ()):
-            if question.event_key == outgoing.in_reply_to:
-                question.tell(outgoing)
-        return outgoing.turn
+        if outgoing.is_retraction:
+            return ()
+        for key in (outgoing.in_reply_to, *outgoing.also_answers):
+            self._tell(outgoing.address, key, outgoing)
+        return (outgoing.turn,)
 
-    async def show_progress(self, address: str, stage: Stage) -> None:
+    async def show_progress(self, place: Place, stage: Stage) -> None:
         """Tell those who wait in this conversation how far the answer is."""
-        for question in self._waiting.get(address, ()):
+        for question in self._waiting.get(place.address, ()):
             question.tell(stage)
+
+    async def preview(self, place: Place, text: str) -> str | None:
+        """Tell those who wait for this answer how it begins; the reply itself follows."""
+        self._tell(place.address, place.in_reply_to, Beginning(text))
+        return None
 
     def trouble(self) -> str | None:
         """Return None: while this process answers at all, the page is reachable."""
@@ -158,6 +175,11 @@ class WebChannel:
     async def dialogue(self, address: str) -> review.Dialogue | None:
         """Return what a conversation holds so far, or None when there is no such conversation."""
         return await self._store.read(lambda db: review.dialogue(db, NAME, address))
+
+    def _tell(self, address: str, event_key: str, event: Event) -> None:
+        for question in self._waiting.get(address, ()):
+            if question.event_key == event_key:
+                question.tell(event)
 
     def _remember(self, question: Question) -> None:
         self._waiting.setdefault(question.address, []).append(question)

@@ -16,25 +16,11 @@ import pytest
 
 from adapters.terminal import TerminalChannel
 from bot.errors import DeliveryRefused, LogError
-from bot.messages import Citation, ConversationId, Incoming, Outgoing, TurnId
+from bot.messages import Choice, Document, Incoming, Language, Outgoing, Place
 from prompts import Prompts
+from tests.adapters.samples import RETURNS, reply
 
 PROMPTS = Prompts.load()
-REPLY = Outgoing(
-    id=1,
-    conversation=ConversationId("c1"),
-    turn=TurnId("t1"),
-    channel="terminal",
-    address="",
-    in_reply_to="t0",
-    text="",
-    source="article",
-    language="en",
-    citations=(),
-    candidates=1,
-    handed_off=False,
-)
-RETURNS = Citation(article="returns", title="Returns", url="https://shop.example/returns")
 
 
 class AnsweringInbox:
@@ -46,11 +32,11 @@ class AnsweringInbox:
         self.is_silent = False
         self.reply: Outgoing | None = None
         self.channel: TerminalChannel | None = None
-        self._tasks: set[asyncio.Task[str]] = set()
+        self._tasks: set[asyncio.Task[tuple[str, ...]]] = set()
 
     def answer_to(self, incoming: Incoming) -> Outgoing:
-        reply = self.reply or replace(REPLY, text=f"You said: {incoming.text}")
-        return replace(reply, address=incoming.address)
+        given = self.reply or reply(citations=(), text=f"You said: {incoming.text}")
+        return replace(given, address=incoming.address)
 
     async def accept(self, incoming: Incoming) -> bool:
         if self.errors:
@@ -105,9 +91,42 @@ async def test_that_empty_lines_ask_nothing(inbox: AnsweringInbox, text: str) ->
 
 
 async def test_that_sources_are_named(inbox: AnsweringInbox) -> None:
-    inbox.reply = replace(REPLY, text="30 days.", citations=(RETURNS,), language="zh")
+    inbox.reply = reply(text="30 days.", citations=(RETURNS,), language="zh")
 
     assert await chat(inbox, "hi\n") == "30 days.\n\n来源：Returns (https://shop.example/returns)\n"
+
+
+@pytest.mark.parametrize(
+    ("language", "label"), [("en", "Yes, delete it"), ("zh", "是的，删除\x1b[31m")]
+)
+async def test_that_what_can_be_typed_next_is_listed(
+    inbox: AnsweringInbox, language: Language, label: str
+) -> None:
+    inbox.reply = reply(
+        text="Sure?",
+        citations=(),
+        language=language,
+        choices=(Choice(label=label, command="/forget yes"), Choice(label="No", command="/no")),
+    )
+
+    shown = label.replace("\x1b", "")
+    assert await chat(inbox, "/forget\n") == f"Sure?\n\n[/forget yes] {shown}\n[/no] No\n"
+
+
+async def test_that_a_document_is_printed(inbox: AnsweringInbox) -> None:
+    document = Document(name="data.json", text='{"a": "[b]\x07"}')
+    inbox.reply = reply(text="Here.", citations=(), document=document)
+
+    assert await chat(inbox, "/export\n") == 'Here.\n\ndata.json:\n{"a": "[b]"}\n'
+
+
+async def test_that_posts_are_named_uniquely(inbox: AnsweringInbox) -> None:
+    posts = []
+    for _ in range(2):
+        await chat(inbox, "hi\n")
+        assert inbox.channel is not None
+        posts.append(await inbox.channel.send(inbox.answer_to(inbox.accepted[-1])))
+    assert len(set(posts)) == 2
 
 
 @pytest.mark.parametrize(
@@ -121,7 +140,7 @@ async def test_that_sources_are_named(inbox: AnsweringInbox) -> None:
     ],
 )
 async def test_that_hostile_text_is_only_text(inbox: AnsweringInbox, text: str, shown: str) -> None:
-    inbox.reply = replace(REPLY, text=text)
+    inbox.reply = reply(text=text, citations=())
 
     assert await chat(inbox, "hi\n") == f"{shown}\n"
 
@@ -143,7 +162,7 @@ async def test_that_an_answer_to_an_earlier_run_is_refused(inbox: AnsweringInbox
     channel = channel_for(inbox, io.StringIO(), io.StringIO())
 
     with pytest.raises(DeliveryRefused):
-        await channel.send(replace(REPLY, address="another", text="late"))
+        await channel.send(reply(address="another", text="late"))
 
 
 def test_that_there_is_never_trouble(inbox: AnsweringInbox) -> None:
@@ -198,7 +217,9 @@ async def test_that_a_terminal_gets_a_prompt_and_a_sign_of_progress(
         task = asyncio.create_task(channel.run())
         os.write(ours, b"hi\n")
         await until(lambda: bool(inbox.accepted))
-        await channel.show_progress(inbox.accepted[0].address, "writing")
+        await channel.show_progress(place(inbox.accepted[0], address="another"), "searching")
+        await channel.show_progress(place(inbox.accepted[0]), "writing")
+        assert await channel.preview(place(inbox.accepted[0]), "You") is None
         await channel.send(inbox.answer_to(inbox.accepted[0]))
         os.write(ours, b"\x04")
         async with asyncio.timeout(5):
@@ -231,6 +252,15 @@ async def test_that_the_channel_ends_while_nobody_types() -> None:
         _, stderr = await asyncio.gather(process.wait(), process.stderr.read())
 
     assert (process.returncode, stderr) == (0, b"")
+
+
+def place(incoming: Incoming, address: str | None = None) -> Place:
+    return Place(
+        address=address or incoming.address,
+        customer=incoming.customer,
+        in_reply_to=incoming.event_keys[0],
+        language="en",
+    )
 
 
 async def until(is_true: Callable[[], bool]) -> None:

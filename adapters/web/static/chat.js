@@ -157,6 +157,33 @@ function drawSources(turn, citations) {
   turn.append(list);
 }
 
+/* A button is as good as writing its command. Once one is pressed, none of them is needed. */
+function drawChoices(turn, choices) {
+  if (!choices.length) return;
+  const list = element("ul", "choices");
+  list.setAttribute("aria-label", labels.choices);
+  for (const { label, command } of choices) {
+    const button = element("button", "choice", label);
+    button.type = "button";
+    button.addEventListener("click", () => {
+      for (const other of list.querySelectorAll("button")) other.disabled = true;
+      submit(command);
+      page.message.focus();
+    });
+    const item = element("li");
+    item.append(button);
+    list.append(item);
+  }
+  turn.append(list);
+}
+
+function drawFile(turn, { name, text }) {
+  const link = element("a", "file", `${labels.download} ${name}`);
+  link.href = URL.createObjectURL(new Blob([text], { type: "text/plain;charset=utf-8" }));
+  link.download = name;
+  turn.append(link);
+}
+
 function addTurn(role, { text = "", citations = [], id, turn, handed_off = false }) {
   const node = element("li", `turn ${role}`);
   const name = { customer: labels.you, agent: labels.agent }[role] ?? labels.assistant;
@@ -289,7 +316,7 @@ async function ask(message) {
   }
 }
 
-function showAnswer(node, { turn, reply, handed_off }) {
+function showAnswer(node, { turn, reply, handed_off, choices, document: file }) {
   if (turnShown("turn", turn)) {
     node?.remove();
     return;
@@ -298,6 +325,8 @@ function showAnswer(node, { turn, reply, handed_off }) {
   keepInView(() => {
     drawText(shown, reply.text);
     finishTurn(shown, { citations: reply.citations, turn, handed_off });
+    drawChoices(shown, choices);
+    if (file) drawFile(shown, file);
     shown.removeAttribute("aria-busy");
   });
 }

@@ -1,6 +1,7 @@
 """The admin pages behind the web application's middleware, in process, with a clock that stands."""
 
 from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
@@ -11,13 +12,28 @@ from starlette.applications import Starlette
 from adapters.admin import Admin
 from adapters.web.app import create_app
 from adapters.web.channel import WebChannel
+from bot.errors import AttachmentError
 from bot.log.accounts import Accounts
 from bot.log.store import Store
+from bot.messages import Attachment
 from prompts import Prompts
 from tests.adapters.web.dialogues import Clock, ScriptedInbox
 
 PASSWORD = "correct horse battery staple"
 BASE = "http://testserver"
+
+
+@dataclass
+class Files:
+    """The files of a platform that has some, and none of the others."""
+
+    content: dict[int, tuple[Attachment, bytes]] = field(default_factory=dict)
+
+    async def __call__(self, number: int) -> tuple[Attachment, bytes]:
+        if number not in self.content:
+            raise AttachmentError("Telegram no longer has the <file>.")
+        return self.content[number]
+
 
 Connect = Callable[..., httpx.AsyncClient]
 
@@ -39,7 +55,12 @@ def prompts() -> Prompts:
 
 
 @pytest.fixture
-async def app(store: Store, clock: Clock, prompts: Prompts) -> Starlette:
+def files() -> Files:
+    return Files()
+
+
+@pytest.fixture
+async def app(store: Store, clock: Clock, prompts: Prompts, files: Files) -> Starlette:
     accounts = Accounts(store, clock)
     await accounts.prepare(PASSWORD)
 
@@ -47,8 +68,8 @@ async def app(store: Store, clock: Clock, prompts: Prompts) -> Starlette:
         return {}
 
     web = WebChannel(ScriptedInbox(store), store)
-    admin = Admin(store, accounts, prompts, clock)
-    return create_app(web, admin, ready, dict, CollectorRegistry(), prompts)
+    admin = Admin(store, accounts, prompts, clock, files)
+    return create_app(web, admin.routes(), ready, dict, CollectorRegistry(), prompts)
 
 
 @pytest.fixture

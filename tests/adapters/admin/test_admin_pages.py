@@ -11,11 +11,11 @@ import httpx
 import pytest
 from sqlite_utils import Database
 
-from adapters.admin.pages import moment, percent
+from adapters.admin.pages import file_name, file_size, moment, percent
 from bot.log.store import Store
-from bot.messages import Candidate, Citation
+from bot.messages import Attachment, Candidate, Citation, Incoming, Language
 from prompts import Prompts
-from tests.adapters.admin.conftest import PASSWORD
+from tests.adapters.admin.conftest import PASSWORD, Files
 from tests.adapters.web.dialogues import (
     ANSWER,
     HANDOFF,
@@ -35,6 +35,12 @@ HOSTILE = [
     '<a href="javascript:alert(1)">x</a>',
     "</textarea><iframe srcdoc='<script>alert(1)</script>'>",
 ]
+
+
+PHOTO = Attachment(
+    kind="photo", id="AgAC", name="torn <tent>.jpg", media_type="image/jpeg", size=1_500_000
+)
+VOICE = Attachment(kind="voice", id="AwAC")
 
 
 async def exchange(store: Store, *args: object, **options: object) -> str:
@@ -249,6 +255,111 @@ async def test_that_a_missing_page_says_so(admin: httpx.AsyncClient, path: str) 
     assert "There is no such page" in response.text
 
 
+@pytest.mark.parametrize("language", ["en", "zh"])
+async def test_that_a_transcript_shows_files_feedback_and_what_was_edited_or_deleted(
+    admin: httpx.AsyncClient, store: Store, prompts: Prompts, language: Language
+) -> None:
+    conversation = await exchange(store, with_files(PHOTO, VOICE))
+    await store.write(lambda db: write_feedback(db, f"{conversation}-turn-2", "Too <long>"))
+    labels = prompts.labels("admin", language)
+    path = f"/admin/conversations/{conversation}?lang={language}"
+
+    text = (await admin.get(path)).text
+
+    assert "/admin/attachments/1" in text
+    for words in (
+        *("torn &lt;tent&gt;.jpg", "1.5 MB", labels["kind_photo"]),
+        *(labels["kind_voice"], labels["unnamed"]),
+        *(labels["verdict_down"], labels["complaint_incomplete"], "Too &lt;long&gt;"),
+        *(labels["origin_button"], labels["verdict_withdrawn"], labels["origin_reaction"]),
+    ):
+        assert words in text
+    assert labels["edited"] not in text
+    assert labels["deleted"] not in text
+
+    await store.write(mark_as_edited_and_deleted)
+    text = (await admin.get(path)).text
+    assert text.count(labels["edited"]) == text.count(labels["replaced"]) == 1
+    assert text.count(labels["deleted"]) == 1
+
+
+async def test_that_a_file_is_handed_over_to_be_saved(
+    admin: httpx.AsyncClient, store: Store, files: Files
+) -> None:
+    files.content[7] = (PHOTO, b"<script>alert(1)</script>")
+    response = await admin.get("/admin/attachments/7")
+    assert response.status_code == 200
+    assert response.content == b"<script>alert(1)</script>"
+    assert response.headers["content-type"] == "application/octet-stream"
+    assert response.headers["x-content-type-options"] == "nosniff"
+    disposition = "attachment; filename*=UTF-8''torn%20%3Ctent%3E.jpg"
+    assert response.headers["content-disposition"] == disposition
+    assert await audit(store) == [("view_attachment", "7")]
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+async def test_that_a_file_that_is_gone_is_a_page_that_says_so(
+    admin: httpx.AsyncClient, store: Store, prompts: Prompts, language: Language
+) -> None:
+    response = await admin.get(f"/admin/attachments/8?lang={language}")
+    assert response.status_code == 502
+    title = prompts.labels("admin", language)["no_file"]
+    assert title.replace("'", "&#39;") in response.text
+    assert "Telegram no longer has the &lt;file&gt;." in response.text
+    assert await audit(store) == [("view_attachment", "8")]
+
+
+@pytest.mark.parametrize("number", ["x", "-1", "1.5", "9" * 30, "%00", "²"])
+async def test_that_what_is_no_files_number_is_no_page(
+    admin: httpx.AsyncClient, store: Store, number: str
+) -> None:
+    assert (await admin.get(f"/admin/attachments/{number}")).status_code == 404
+    assert await audit(store) == []
+
+
+async def test_that_a_file_is_for_the_team_alone(stranger: httpx.AsyncClient, files: Files) -> None:
+    files.content[7] = (PHOTO, b"secret")
+    response = await stranger.get("/admin/attachments/7")
+    assert response.status_code == 303
+    assert b"secret" not in response.content
+
+
+async def test_that_a_file_that_can_not_be_written_down_is_not_handed_over(
+    admin: httpx.AsyncClient, store: Store, files: Files
+) -> None:
+    files.content[7] = (PHOTO, b"secret")
+    trigger = "CREATE TRIGGER full BEFORE INSERT ON audit BEGIN SELECT RAISE(ABORT, 'full'); END"
+    await store.write(lambda db: db.execute(trigger))
+    response = await admin.get("/admin/attachments/7")
+    assert response.status_code == 500
+    assert b"secret" not in response.content
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("photo.jpg", "photo.jpg"),
+        ("收据.pdf", "收据.pdf"),
+        ("", "photo-7"),
+        ("../../etc/passwd", "passwd"),
+        ("C:\\x\\a.txt", "a.txt"),
+        ("a\r\nSet-Cookie: x\x00", "aSet-Cookie: x"),
+        ("gpj\u202e.exe", "gpj.exe"),
+        ("..", "photo-7"),
+        ("a" * 200 + ".pdf", "a" * 96 + ".pdf"),
+    ],
+)
+def test_that_a_file_gets_a_harmless_name(name: str, expected: str) -> None:
+    assert file_name(replace(PHOTO, name=name), 7) == expected
+
+
+@pytest.mark.parametrize(
+    ("size", "shown"), [(0, "0 B"), (999, "999 B"), (1500, "2 kB"), (20_400_000, "20.4 MB")]
+)
+def test_that_sizes_are_shown_in_units(size: int, shown: str) -> None:
+    assert file_size(size) == shown
+
+
 @pytest.mark.parametrize("text", HOSTILE)
 async def test_that_hostile_text_is_shown_as_text(
     admin: httpx.AsyncClient, store: Store, text: str
@@ -257,11 +368,13 @@ async def test_that_hostile_text_is_shown_as_text(
     candidate = Candidate(
         source="draft", text=text, citations=(citation,), refusal=text, features={text: 1.0}
     )
-    incoming = message(text, customer=text)
+    file = replace(PHOTO, name=text, kind=text)
+    incoming = replace(message(text, customer=text), attachments=(file,))
 
     def fill(db: Database) -> str:
         reply = write_exchange(db, incoming, [candidate])
         write_reasons(db, reply.turn, text)
+        write_feedback(db, reply.turn, text)
         return str(reply.conversation)
 
     conversation = await store.write(fill)
@@ -427,10 +540,33 @@ def test_that_every_word_of_the_pages_is_a_label() -> None:
         used |= set(re.findall(r"labels\.(\w+)", path.read_text(encoding="utf-8"))) - {"get"}
     known = set(Prompts.load().labels("admin", "en"))
     kinds = ("channel_", "language_", "role_", "source_", "reason_", "state_")
+    kinds = (*kinds, "kind_", "verdict_", "complaint_", "origin_")
     by_name = {name for name in known if name.startswith(kinds)}
     assert used - known == set()
     assert known & set(dir(dict)) == set()  # in a template those would name the method
     assert known - used - by_name == {"wrong_password", "too_many_attempts"}
+
+
+def with_files(*files: Attachment) -> Incoming:
+    return replace(message(), attachments=files)
+
+
+def write_feedback(db: Database, turn: str, comment: str) -> None:
+    """Write that a customer complained, and took a reaction back."""
+    for key, origin, verdict, complaint, words in (
+        ("1", "button", "down", "incomplete", comment),
+        ("2", "reaction", "withdrawn", None, ""),
+    ):
+        db.execute(
+            "INSERT INTO feedback (channel, event_key, turn, customer, origin, verdict, complaint,"
+            " comment, created_at) VALUES ('web', ?, ?, 'ada', ?, ?, ?, ?, ?)",
+            [key, turn, origin, verdict, complaint, words, START.isoformat()],
+        )
+
+
+def mark_as_edited_and_deleted(db: Database) -> None:
+    db.execute("UPDATE turns SET superseded_by = id")
+    db.execute("UPDATE turns SET withdrawn_at = created_at WHERE number = 1")
 
 
 def write_reasons(db: Database, turn: str, text: str = "") -> None:

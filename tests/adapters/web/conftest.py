@@ -71,7 +71,7 @@ def app(
     async def ready() -> dict[str, str | None]:
         return readiness
 
-    return create_app(web, NoAdmin(), ready, lambda: model, CollectorRegistry(), prompts)
+    return create_app(web, NoAdmin().routes(), ready, lambda: model, CollectorRegistry(), prompts)
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 from sqlite_utils import Database
@@ -15,9 +15,11 @@ from bot.messages import (
     Candidate,
     Citation,
     ConversationId,
+    Document,
     Incoming,
     Language,
     Outgoing,
+    Place,
     Stage,
     TurnId,
 )
@@ -64,6 +66,12 @@ def write_message(db: Database, incoming: Incoming, at: datetime = START) -> int
         [*keys, incoming.address, incoming.customer, incoming.text, at.isoformat()],
     ).lastrowid
     db.execute("INSERT INTO inbox_keys VALUES (?, ?, ?)", [*keys, inbox])
+    for each in incoming.attachments:
+        db.execute(
+            "INSERT INTO attachments (inbox, kind, external_id, name, media_type, size)"
+            " VALUES (?, ?, ?, ?, ?, ?)",
+            [inbox, each.kind, each.id, each.name, each.media_type, each.size],
+        )
     return inbox
 
 
@@ -89,7 +97,7 @@ def write_exchange(
             "INSERT INTO handoffs (conversation, turn, reason, created_at) VALUES (?, ?, ?, ?)",
             [conversation, reply, chosen.handoff_reason, at.isoformat()],
         )
-    db.execute("UPDATE inbox SET turn = ? WHERE id = ?", [question, inbox])
+    db.execute("UPDATE inbox SET turn = ?, reply = ? WHERE id = ?", [question, reply, inbox])
     return _write_outgoing(db, incoming, conversation, reply, slate, shown, language, at)
 
 
@@ -109,7 +117,8 @@ def write_turn(
     turn = f"{conversation}-turn-{number}"
     policy, latency = ("p1", 41.5) if replied_to else (None, None)
     db.execute(
-        "INSERT INTO turns VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO turns (id, conversation, number, role, text, language, created_at, replied_to,"
+        " policy, latency_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         [
             *(turn, conversation, number, role, text, language),
             *(at.isoformat(), replied_to, policy, latency),
@@ -117,6 +126,16 @@ def write_turn(
     )
     db.execute("INSERT INTO turn_search (words, turn) VALUES (?, ?)", [fts_text(text), turn])
     return turn
+
+
+def place(incoming: Incoming) -> Place:
+    """Return where the answer to a message is written."""
+    return Place(
+        address=incoming.address,
+        customer=incoming.customer,
+        in_reply_to=incoming.event_keys[0],
+        language="en",
+    )
 
 
 def message(text: str = "Can I return a tent?", **changes: str) -> Incoming:
@@ -141,6 +160,8 @@ class ScriptedInbox:
     store: Store
     script: list[Candidate] = field(default_factory=list)
     stages: Sequence[Stage] = ()
+    beginnings: Sequence[str] = ()
+    document: Document | None = None
     is_holding: bool = False
     is_broken: bool = False
     language: Language = "en"
@@ -166,8 +187,11 @@ class ScriptedInbox:
         while self.held:
             incoming, inbox = self.held.pop(0)
             for stage in self.stages:
-                await self.channel.show_progress(incoming.address, stage)
-            await self.channel.send(await self._exchange(incoming, inbox))
+                await self.channel.show_progress(place(incoming), stage)
+            for text in self.beginnings:
+                await self.channel.preview(place(incoming), text)
+            outgoing = await self._exchange(incoming, inbox)
+            await self.channel.send(replace(outgoing, document=self.document))
 
     async def _exchange(self, incoming: Incoming, inbox: int) -> Outgoing:
         candidate = self.script.pop(0) if self.script else ANSWER
@@ -189,7 +213,8 @@ def _conversation(db: Database, incoming: Incoming, language: str, at: datetime)
     customer = f"{incoming.channel}/{incoming.customer}"
     conversation = f"{incoming.channel}-{incoming.address}"
     db.execute(
-        "INSERT OR IGNORE INTO customers VALUES (?, ?, ?, ?)",
+        "INSERT OR IGNORE INTO customers (id, channel, external_id, created_at)"
+        " VALUES (?, ?, ?, ?)",
         [customer, incoming.channel, incoming.customer, at.isoformat()],
     )
     db.execute(
@@ -232,6 +257,7 @@ def _write_outgoing(
         "turn": turn,
         "channel": incoming.channel,
         "address": incoming.address,
+        "customer": incoming.customer,
         "in_reply_to": incoming.event_keys[0],
         "text": chosen.text,
         "source": chosen.source,
@@ -239,6 +265,7 @@ def _write_outgoing(
         "citations": [asdict(citation) for citation in chosen.citations],
         "candidates": len(slate),
         "handed_off": chosen.handoff_reason is not None,
+        "choices": [asdict(choice) for choice in chosen.choices],
     }
     row_id = db.execute(
         "INSERT INTO outbox (turn, conversation, channel, address, reply, state, attempts,"
@@ -251,6 +278,7 @@ def _write_outgoing(
         turn=TurnId(turn),
         channel=incoming.channel,
         address=incoming.address,
+        customer=incoming.customer,
         in_reply_to=incoming.event_keys[0],
         text=chosen.text,
         source=chosen.source,
@@ -258,4 +286,5 @@ def _write_outgoing(
         citations=chosen.citations,
         candidates=len(slate),
         handed_off=chosen.handoff_reason is not None,
+        choices=chosen.choices,
     )

@@ -5,6 +5,7 @@ import os
 import shutil
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import pytest_asyncio
@@ -13,8 +14,16 @@ from playwright.async_api import Browser, BrowserContext, Page, Route, async_pla
 from starlette.applications import Starlette
 
 from adapters.web.channel import WebChannel
-from bot.messages import Candidate, Citation
-from tests.adapters.web.dialogues import ANSWER, HANDOFF, RETURNS, ScriptedInbox, until, write_turn
+from bot.messages import Candidate, Choice, Citation, Document
+from tests.adapters.web.dialogues import (
+    ANSWER,
+    HANDOFF,
+    RETURNS,
+    ScriptedInbox,
+    place,
+    until,
+    write_turn,
+)
 
 HOSTILE = '<img src=x onerror="window.ran=1"><script>window.ran=1</script>**<b>bold</b>**'
 STAY = 5_000
@@ -95,7 +104,7 @@ async def test_that_the_page_says_that_an_answer_is_on_its_way(
     await ask(page)
     await expect(page.locator("#stage")).to_have_text("The assistant is writing")
     await until(lambda: len(inbox.history) == 1)
-    await web.show_progress(inbox.history[0].address, "searching")
+    await web.show_progress(place(inbox.history[0]), "searching")
     await expect(page.locator("#stage")).to_have_text("Looking in the help articles …")
     await inbox.answer_held()
     await expect(page.locator(".assistant .bubble")).to_have_text(ANSWER.text)
@@ -115,6 +124,52 @@ async def test_that_markdown_is_drawn_as_lists_tables_and_bold_words(
     await expect(bubble.locator("th")).to_have_text(["way", "price"])
     await expect(bubble.locator("td")).to_have_text(["home", "4.90", "shop", "free"])
     await expect(bubble.locator("p").last).to_have_text("That is all.")
+
+
+async def test_that_an_answer_appears_while_it_is_written(
+    page: Page, inbox: ScriptedInbox, web: WebChannel
+) -> None:
+    inbox.is_holding = True
+    await ask(page)
+    await until(lambda: len(inbox.history) == 1)
+    bubble = page.locator(".assistant .bubble")
+    for text in ("You **may**", "You **may** not"):
+        await web.preview(place(inbox.history[0]), text)
+        await expect(bubble).to_have_text(text.replace("**", ""))
+    await inbox.answer_held()
+    await expect(bubble).to_have_text([ANSWER.text])
+
+
+@pytest.mark.parametrize(
+    ("language", "label"), [("en", "Yes, delete it"), ("zh", '是的，删除<img src="x">')]
+)
+async def test_that_a_choice_is_a_button_that_works_once(
+    page: Page, inbox: ScriptedInbox, language: str, label: str
+) -> None:
+    await page.goto(f"{page.url}?lang={language}")
+    choices = (Choice(label=label, command="/forget yes"), Choice(label="No", command="/forget no"))
+    inbox.script = [replace(ANSWER, text="Sure?", choices=choices), ANSWER]
+    await page.locator(".starter").first.click()
+    await page.get_by_role("button", name=label).click()
+    await expect(page.locator(".bubble").last).to_have_text(ANSWER.text)
+    assert [incoming.text for incoming in inbox.history[1:]] == ["/forget yes"]
+    await expect(page.get_by_role("button", name=label)).to_be_disabled()
+    await expect(page.get_by_role("button", name="No", exact=True)).to_be_disabled()
+
+
+@pytest.mark.parametrize(("language", "words"), [("en", "Download"), ("zh", "下载")])
+async def test_that_a_file_can_be_saved(
+    page: Page, inbox: ScriptedInbox, tmp_path: Path, language: str, words: str
+) -> None:
+    await page.goto(f"{page.url}?lang={language}")
+    inbox.document = Document(name="my-data.json", text='{"问": "<b>"}')
+    await page.locator(".starter").first.click()
+    async with page.expect_download() as saving:
+        await page.get_by_role("link", name=f"{words} my-data.json").click()
+    saved = await saving.value
+    await saved.save_as(tmp_path / "saved")
+    assert saved.suggested_filename == "my-data.json"
+    assert (tmp_path / "saved").read_text(encoding="utf-8") == '{"问": "<b>"}'
 
 
 async def test_that_a_hand_off_is_shown(page: Page, inbox: ScriptedInbox) -> None:

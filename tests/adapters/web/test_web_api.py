@@ -3,6 +3,7 @@
 import asyncio
 import json
 import re
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -10,7 +11,7 @@ import pytest
 
 from adapters.web.api import LONGEST_CUSTOMER, new_token, sentences
 from adapters.web.channel import WebChannel
-from bot.messages import Candidate
+from bot.messages import Candidate, Choice, Document
 from tests.adapters.web.dialogues import ANSWER, HANDOFF, RETURNS, ScriptedInbox, message, until
 
 MESSAGES = "/api/v1/messages"
@@ -36,7 +37,9 @@ async def test_that_a_message_is_answered_with_its_source(client: httpx.AsyncCli
         "citations": [{"article": RETURNS.article, "title": RETURNS.title, "url": RETURNS.url}],
         "candidates": 1,
     }
-    assert set(answer) == {"conversation", "turn", "reply", "handed_off"}
+    others = {"conversation", "turn", "handed_off", "choices", "document"}
+    assert set(answer) == {"reply", *others}
+    assert (answer["choices"], answer["document"]) == ([], None)
     assert answer["handed_off"] is False
 
 
@@ -269,6 +272,39 @@ async def test_that_a_stream_gives_stages_then_sentences_then_the_whole(
     assert [data["stage"] for name, data in found if name == "progress"] == ["searching", "writing"]
     assert "".join(data["delta"] for name, data in found if name == "text") == ANSWER.text
     assert found[-1][1]["reply"]["text"] == ANSWER.text
+
+
+@pytest.mark.parametrize(
+    ("beginnings", "deltas"),
+    [
+        pytest.param(["可以", "可以。三十天"], ["可以", "。三十天", "内。"], id="as it grows"),
+        pytest.param(["可以", "可以"], ["可以", "。", "三十天内。"], id="nothing new"),
+        pytest.param(["可以。三十天内。"], ["可以。三十天内。"], id="all of it"),
+        pytest.param(["不行", "不行。", "可以"], ["不行", "。"], id="written anew"),
+    ],
+)
+async def test_that_a_stream_shows_an_answer_while_it_is_written(
+    client: httpx.AsyncClient, inbox: ScriptedInbox, beginnings: list[str], deltas: list[str]
+) -> None:
+    inbox.script = [Candidate(source="draft", text="可以。三十天内。")]
+    inbox.beginnings = beginnings
+    found = events(await client.post(MESSAGES, json={"text": "?"}, headers=STREAM))
+    assert [data["delta"] for name, data in found if name == "text"] == deltas
+    assert found[-1][1]["reply"]["text"] == "可以。三十天内。"
+
+
+@pytest.mark.parametrize("label", ["Yes, delete it", "是的，请删除"])
+async def test_that_an_answer_brings_its_choices_and_its_file(
+    client: httpx.AsyncClient, inbox: ScriptedInbox, label: str
+) -> None:
+    inbox.script = [replace(ANSWER, choices=(Choice(label=label, command="/forget yes"),))]
+    inbox.document = Document(name="data.json", text='{"名": 1}')
+    token = new_token()
+    answer = (await post(client, conversation=token, id="m1")).json()
+    assert answer["choices"] == [{"label": label, "command": "/forget yes"}]
+    assert answer["document"] == {"name": "data.json", "text": '{"名": 1}'}
+    again = (await post(client, conversation=token, id="m1")).json()
+    assert (again["choices"], again["document"]) == (answer["choices"], None)
 
 
 async def test_that_a_stream_of_a_message_sent_again_has_the_same_end(

@@ -6,13 +6,13 @@ from dataclasses import replace
 
 import pytest
 
-from adapters.web.channel import WebChannel
+from adapters.web.channel import Beginning, WebChannel
 from adapters.web.errors import ApiError
 from bot.errors import LogError
 from bot.log.store import Store
 from bot.messages import Incoming, Outgoing
 from bot.ports import Channel
-from tests.adapters.web.dialogues import ANSWER, ScriptedInbox, message, write_exchange
+from tests.adapters.web.dialogues import ANSWER, ScriptedInbox, message, place, write_exchange
 
 
 async def test_that_it_is_a_channel(web: WebChannel) -> None:
@@ -48,7 +48,7 @@ async def test_that_everyone_who_waits_for_a_reply_hears_it(
 
 async def test_that_a_reply_without_anyone_waiting_is_fine(web: WebChannel, store: Store) -> None:
     outgoing = await store.write(lambda db: write_exchange(db, message()))
-    assert await web.send(outgoing) == outgoing.turn
+    assert await web.send(outgoing) == (outgoing.turn,)
     assert (await web.stored_reply(outgoing.in_reply_to)) == outgoing
 
 
@@ -70,11 +70,47 @@ async def test_that_progress_is_told_to_its_conversation_alone(
     inbox.is_holding = True
     mine = await web.ask(message(address="M" * 32))
     other = await web.ask(message(address="O" * 32))
-    await web.show_progress("M" * 32, "searching")
-    await web.show_progress("N" * 32, "writing")
+    await web.show_progress(place(message(address="M" * 32)), "searching")
+    await web.show_progress(place(message(address="N" * 32)), "writing")
     await inbox.answer_held()
     assert await anext(aiter(mine.events())) == "searching"
     assert isinstance(await anext(aiter(other.events())), Outgoing)
+
+
+async def test_that_a_reply_to_several_messages_reaches_all_who_wait(
+    web: WebChannel, inbox: ScriptedInbox, store: Store
+) -> None:
+    inbox.is_holding = True
+    questions = [await web.ask(message(text)) for text in ("My tent", "is torn", "What now?")]
+    last = message("What now?")
+    outgoing = await store.write(lambda db: write_exchange(db, last, inbox=3))
+    others = tuple(question.event_key for question in questions[:2])
+    await web.send(replace(outgoing, also_answers=others))
+    assert {(await question.reply()).turn for question in questions} == {outgoing.turn}
+
+
+async def test_that_the_beginning_of_an_answer_is_told_to_who_waits_for_it(
+    web: WebChannel, inbox: ScriptedInbox
+) -> None:
+    inbox.is_holding = True
+    mine, other = await web.ask(message("mine")), await web.ask(message("other"))
+    assert await web.preview(place(message("mine")), "You can") is None
+    await inbox.answer_held()
+    assert await anext(aiter(mine.events())) == Beginning("You can")
+    assert isinstance(await anext(aiter(other.events())), Outgoing)
+
+
+async def test_that_a_retraction_shows_nothing(
+    web: WebChannel, inbox: ScriptedInbox, store: Store
+) -> None:
+    inbox.is_holding = True
+    web.answer_timeout_seconds = 0.01
+    question = await web.ask(message())
+    outgoing = await store.write(lambda db: write_exchange(db, message("another")))
+    retraction = replace(outgoing, in_reply_to=question.event_key, is_retraction=True)
+    assert await web.send(retraction) == ()
+    with pytest.raises(ApiError, match="answer_late"):
+        await question.reply()
 
 
 async def test_that_a_reply_that_comes_before_accept_returns_is_not_missed(
