@@ -1,296 +1,257 @@
-"""The Slack channel: Socket Mode in, messages out.
-
-Bolt answers Slack before it calls a listener, so messages are taken in a middleware that runs
-before everything else: it returns, and Slack is told "received", only when the core has stored the
-message. If it can't, Slack hears nothing and sends the event again in a new envelope.
-"""
+"""The Slack channel: what it is made of."""
 
 import asyncio
 import logging
-from functools import partial
+from collections.abc import Awaitable, Iterable
 from typing import Any
 
-import aiohttp
-from slack_bolt.adapter.socket_mode.aiohttp import AsyncSocketModeHandler
 from slack_bolt.async_app import AsyncApp
-from slack_bolt.response import BoltResponse
 from slack_sdk.errors import SlackApiError
-from slack_sdk.socket_mode.aiohttp import SocketModeClient
-from slack_sdk.web.async_client import AsyncWebClient
+from starlette.routing import Route
 
-from adapters.rendering import Style, render
+from adapters.rendering import Links
+from adapters.slack import files
+from adapters.slack.addresses import Address
+from adapters.slack.afterwards import Afterwards
 from adapters.slack.client import (
-    DEFAULT_BASE_URL,
-    MESSAGE_LIMIT,
     NETWORK_ERRORS,
-    delivery_error,
-    escape,
     explain,
-    in_doubt,
     is_mended_by_settings,
     library_logger,
-    link,
-    seconds_to_wait,
 )
-from adapters.slack.incoming import CHANNEL, Address, incoming_from
+from adapters.slack.formatting import Formatter
+from adapters.slack.http import Installer, SlackOAuth, event_routes, oauth_flow, oauth_routes
+from adapters.slack.incoming import CHANNEL
+from adapters.slack.manifest import SCOPES
+from adapters.slack.posting import Posting
 from adapters.slack.presence import SlackPresence
-from bot.errors import ChannelUnreachable, DeliveryError, DeliveryRefused, SettingsError
-from bot.messages import Outgoing, Stage
-from bot.ports import Inbox
+from adapters.slack.receiving import Receiver
+from adapters.slack.socket import Socket
+from adapters.slack.streams import Streams
+from adapters.slack.workspaces import SLACK_LIMITS, SlackLimits, Workspaces
+from bot.errors import ChannelUnreachable, SettingsError
+from bot.messages import Attachment, Outgoing, Place, Stage
+from bot.ports import Dialogues, Inbox
 from prompts import Prompts
 
 logger = logging.getLogger(__name__)
 
-STYLE = Style(limit=MESSAGE_LIMIT, escape=escape, name=link)
-_CLOSING_SECONDS = 2.0
-
 
 class SlackChannel:
-    """One app in one workspace."""
+    """One app, in one workspace or in all that install it.
+
+    With an app token it receives over Socket Mode, else as HTTP requests at `routes()`. Raises
+    SettingsError when neither an app token nor a signing secret is given, or no bot token and no
+    OAuth.
+    """
 
     def __init__(
         self,
         *,
-        bot_token: str,
-        app_token: str,
+        bot_token: str | None,
+        app_token: str | None,
+        signing_secret: str | None,
+        oauth: SlackOAuth | None,
         inbox: Inbox,
+        dialogues: Dialogues,
         prompts: Prompts,
+        links: Links,
         base_url: str | None = None,
-        timeout_seconds: int = 10,
+        answer_channels: Iterable[str] = (),
+        private_channels: Iterable[str] = (),
+        limits: SlackLimits = SLACK_LIMITS,
+        storing_seconds: float = 2.0,
+        timeout_seconds: float = 10,
         ping_seconds: float = 3.0,
         patience_seconds: float = 30.0,
         first_delay_seconds: float = 1.0,
         longest_delay_seconds: float = 30.0,
     ) -> None:
-        self._app_token = app_token.strip()
-        self._new_client = partial(
-            AsyncWebClient,
-            token=bot_token,
-            base_url=base_url or DEFAULT_BASE_URL,
-            timeout=timeout_seconds,
+        bot_token, app_token, signing_secret = map(
+            _stripped, (bot_token, app_token, signing_secret)
+        )
+        _require(bot_token, app_token, signing_secret, oauth)
+        self._signing_secret = signing_secret
+        self._oauth = oauth
+        self._has_bot_token = bot_token is not None
+        installations = oauth.installations if oauth else None
+        self._workspaces = Workspaces(
+            bot_token,
+            installations,
+            base_url=base_url,
+            timeout_seconds=timeout_seconds,
+            limits=limits,
+        )
+        self._flow = oauth_flow(oauth, self._installer()) if oauth else None
+        formatter = Formatter(prompts, links)
+        self._streams = Streams(self._workspaces, formatter)
+        self._posting = Posting(self._workspaces, formatter, self._streams)
+        self._presence = SlackPresence(self._workspaces, prompts)
+        self._afterwards = Afterwards(self._workspaces, dialogues, prompts, self._posting)
+        self._receiver = Receiver(
+            inbox,
+            dialogues,
+            self._afterwards,
+            installations,
+            answer_channels=frozenset(answer_channels),
+            private_channels=frozenset(private_channels),
+            storing_seconds=storing_seconds,
+        )
+        self._app = self._make_app(bot_token)
+        self._socket = self._make_socket(
+            app_token,
+            ping_seconds=ping_seconds,
+            patience_seconds=patience_seconds,
+            first_delay_seconds=first_delay_seconds,
+            longest_delay_seconds=longest_delay_seconds,
+        )
+
+    def _make_socket(self, app_token: str | None, **seconds: float) -> Socket | None:
+        return Socket(self._app, app_token, self._workspaces, **seconds) if app_token else None
+
+    def _installer(self) -> Installer:
+        return Installer(
+            base_url=self._workspaces.base_url, logger=library_logger(), retry_handlers=[]
+        )
+
+    def _make_app(self, bot_token: str | None) -> AsyncApp:
+        # `before_authorize` and not `middleware`: Bolt asks auth.test before those, and when that
+        # fails it tells Slack "received" for a message that nobody has seen.
+        app = AsyncApp(
+            name="frontdesk",
+            token=None if self._flow else bot_token,
+            signing_secret=self._signing_secret or "",
             logger=library_logger(),
-            # The SDK would post again after a lost answer; the core decides that.
-            retry_handlers=[],
+            before_authorize=self._receiver,
+            oauth_flow=self._flow,
+            # It would answer requests that nobody signed.
+            ssl_check_enabled=False,
         )
-        self._client = self._new_client()
-        self._presence = SlackPresence(self._client)
-        # The time to connect is counted apart: who runs out of that has posted nothing.
-        self._posting_timeout = aiohttp.ClientTimeout(
-            connect=timeout_seconds, total=2 * timeout_seconds
-        )
-        self._bot_token = bot_token
-        self._inbox = inbox
-        self._prompts = prompts
-        self._ping_seconds = ping_seconds
-        self._patience_seconds = patience_seconds
-        self._first_delay_seconds = first_delay_seconds
-        self._longest_delay_seconds = longest_delay_seconds
-        self._socket: SocketModeClient | None = None
-        self._connecting_trouble: str | None = "Slack has not been reached yet."
-        self._storing_trouble: str | None = None
-        self._sent_parts: dict[int, list[str]] = {}
+        # A client of ours as an argument would make Bolt warn about the environment's token.
+        app.client.base_url = self._workspaces.base_url
+        app.client.retry_handlers = []
+        return app
 
     @property
     def name(self) -> str:
         """Return "slack"."""
         return CHANNEL
 
+    def routes(self) -> list[Route]:
+        """Return what the web server must serve for Slack."""
+        routes = []
+        if not self._socket and self._signing_secret:
+            routes += event_routes(self._app, self._signing_secret)
+        if self._flow:
+            routes += oauth_routes(self._flow)
+        return routes
+
     def trouble(self) -> str | None:
         """Say in one sentence why customers can't be reached here now, or None when they can."""
-        if self._connecting_trouble:
-            return self._connecting_trouble
-        if self._socket is None or not _is_connected(self._socket):
-            return "The connection to Slack is lost; connecting again."
-        return self._storing_trouble
-
-    async def check(self) -> None:
-        """Ask Slack whether it knows both tokens.
-
-        Raises SettingsError when it does not or a scope is missing, ChannelUnreachable when it
-        can't be asked now.
-        """
-        setting = "SLACK_BOT_TOKEN"
-        try:
-            await self._client.auth_test()
-            setting = "SLACK_APP_TOKEN"
-            await self._client.apps_connections_open(app_token=self._app_token)
-        except (SlackApiError, *NETWORK_ERRORS) as err:
-            sentence = explain(err, setting, self._client.base_url)
-            if is_mended_by_settings(err):
-                raise SettingsError(sentence) from None
-            raise ChannelUnreachable(sentence) from None
+        return (self._socket.trouble() if self._socket else None) or self._receiver.trouble
 
     async def run(self) -> None:
         """Receive messages until cancelled; a lost connection heals by itself.
 
         Replies can be sent before, meanwhile and after.
         """
-        delay = 0.0
-        while True:
-            try:
-                await self._connect_and_watch()
-                delay = 0.0
-            except (SlackApiError, *NETWORK_ERRORS) as err:
-                self._report(explain(err, "SLACK_APP_TOKEN", self._client.base_url))
-                delay = self._longer(delay)
-                await asyncio.sleep(_asked_to_wait(err) or delay)
-            except Exception:
-                # An answer that is not Slack's, as from a proxy: the channel must outlive it.
-                logger.exception("Connecting to Slack failed")
-                self._report("Slack's answer can't be read; it is asked again.")
-                delay = self._longer(delay)
-                await asyncio.sleep(delay)
+        if self._socket:
+            await self._socket.run()
+        await asyncio.Event().wait()
 
     async def close(self) -> None:
         """End what is still under way once the last reply is sent."""
         await self._presence.stop_all()
+        await self._afterwards.close()
 
-    def _longer(self, delay: float) -> float:
-        return min(max(self._first_delay_seconds, 2 * delay), self._longest_delay_seconds)
+    async def show_progress(self, place: Place, stage: Stage) -> None:
+        """Show under the question that it is being answered."""
+        where = self._where(place.address, place.in_reply_to)
+        self._presence.show(where, place.language)
 
-    # Receiving.
+    async def preview(self, place: Place, text: str) -> str | None:
+        """Let the answer grow under the question; return its post, or None without a stream.
 
-    async def _connect_and_watch(self) -> None:
-        """Keep one Socket Mode client until it has been without a connection for too long.
-
-        The client connects again by itself, but it can get stuck: it tries an address that Slack
-        gave it until it works, and Slack's addresses work once.
+        Raises DeliveryError when Slack did not take it.
         """
-        address = (await self._client.apps_connections_open(app_token=self._app_token))["url"]
-        handler = AsyncSocketModeHandler(
-            self._make_app(),
-            self._app_token,
-            logger=library_logger(),
-            web_client=self._client,
-            ping_interval=self._ping_seconds,
-        )
-        handler.client.wss_uri = address
-        try:
-            async with asyncio.timeout(self._patience_seconds):
-                await handler.connect_async()  # type: ignore[no-untyped-call]
-            self._socket = handler.client
-            self._report(None)
-            await self._wait_until_lost(handler.client)
-        finally:
-            self._socket = None
-            await _close(handler.client)
+        return await self._streams.preview(place, text)
 
-    async def _wait_until_lost(self, client: SocketModeClient) -> None:
-        loop = asyncio.get_running_loop()
-        last_seen = loop.time()
-        while loop.time() - last_seen < self._patience_seconds:
-            await asyncio.sleep(self._ping_seconds)
-            if _is_connected(client):
-                last_seen = loop.time()
-        logger.warning("Slack's socket is stuck; starting a new one.")
+    async def send(self, outgoing: Outgoing) -> tuple[str, ...]:
+        """Show a reply, in parts where it is long; return its posts.
 
-    def _make_app(self) -> AsyncApp:
-        # `before_authorize` and not `middleware`: Bolt asks auth.test before those, and when that
-        # fails it tells Slack "received" for a message that nobody has seen.
-        app = AsyncApp(
-            name="frontdesk",
-            token=self._bot_token,
-            logger=library_logger(),
-            before_authorize=self._receive,
-        )
-        # A client of ours as an argument would make Bolt warn about the environment's token.
-        app.client.base_url = self._client.base_url
-        app.client.retry_handlers = []
-        return app
-
-    async def _receive(self, body: dict[str, Any]) -> BoltResponse:
-        """Store the message in a request, then let Bolt acknowledge it: only a 200 does."""
-        event_id = body.get("event_id")
-        incoming = incoming_from(body)
-        if incoming is None:
-            logger.debug("Event %s is nothing to answer", event_id)
-            return BoltResponse(status=200)
-        try:
-            is_new = await self._inbox.accept(incoming)
-        except Exception:
-            logger.exception("Event %s was not stored; Slack will send it again", event_id)
-            self._storing_trouble = "Messages from Slack can't be stored at the moment."
-            return BoltResponse(status=503)
-        self._storing_trouble = None
-        logger.debug("Event %s %s", event_id, "stored" if is_new else "seen before")
-        return BoltResponse(status=200)
-
-    def _report(self, trouble: str | None) -> None:
-        if trouble and trouble != self._connecting_trouble:
-            logger.warning("%s", trouble)
-        if self._connecting_trouble and not trouble:
-            logger.info("Slack is reached.")
-        self._connecting_trouble = trouble
-
-    # Sending.
-
-    async def show_progress(self, address: str, stage: Stage) -> None:
-        """Show "… is typing" in a thread; outside of threads Slack has no such sign."""
-        where = Address.parse(address)
-        if where.thread is not None:
-            self._presence.start(where)
-
-    async def send(self, outgoing: Outgoing) -> str:
-        """Post a reply, in parts where it is long; return the `ts` of the last part.
-
-        A second call for the same reply goes on after the parts that were posted.
+        A second call for the same reply goes on after the parts that were posted. Raises
+        DeliveryError where another try may succeed, DeliveryRefused where none will.
         """
-        self._presence.stop(Address.parse(outgoing.address))
-        if not (texts := render(outgoing, self._prompts, STYLE)):
-            raise DeliveryRefused(f"Reply {outgoing.id} has no words.")
-        sent = self._sent_parts.pop(outgoing.id, [])
-        try:
-            for text in texts[len(sent) :]:
-                sent.append(await self._post(outgoing, text))
-        except DeliveryError as err:
-            if sent and not isinstance(err, DeliveryRefused):
-                self._sent_parts[outgoing.id] = sent
-            raise
-        return sent[-1]
+        where = self._where(outgoing.address, outgoing.in_reply_to)
+        self._presence.stop(where)
+        return await self._posting.send(outgoing, where)
 
-    async def _post(self, outgoing: Outgoing, text: str) -> str:
-        where = Address.parse(outgoing.address)
-        metadata = {"event_type": "frontdesk_reply", "event_payload": {"reply_id": outgoing.turn}}
+    def _where(self, address: str, in_reply_to: str) -> Address:
+        return Address.parse(address).answering(in_reply_to)
+
+    async def fetch(self, attachment: Attachment) -> bytes:
+        """Return the content of a file. Raises AttachmentError when it can't be had."""
+        return await files.fetch(self._workspaces, attachment)
+
+    async def check(self) -> str:
+        """Ask Slack whether it knows the tokens; return what it is, for the operator.
+
+        Raises SettingsError when it does not or a scope is missing, ChannelUnreachable when it
+        can't be asked now.
+        """
+        mode = "over Socket Mode" if self._socket else "by HTTP at /slack/events"
+        where = []
+        if self._has_bot_token:
+            where.append(f"as {await self._check_bot_token()}")
+        if self._socket:
+            await self._ask("SLACK_APP_TOKEN", self._socket.check())
+        if self._oauth:
+            where.append(f"in {await self._oauth.installations.count()} installed workspaces")
+        return f"Slack answers {' and '.join(where)}, {mode}."
+
+    async def _check_bot_token(self) -> str:
+        answer = await self._ask(
+            "SLACK_BOT_TOKEN", self._workspaces.ask("", lambda client: client.auth_test())
+        )
+        granted = {
+            each.strip() for each in str(answer.headers.get("x-oauth-scopes", "")).split(",")
+        }
+        if missing := sorted(SCOPES - granted):
+            raise SettingsError(
+                f"SLACK_BOT_TOKEN lacks the scopes {', '.join(missing)}: add them under OAuth & "
+                "Permissions, or paste adapters/slack/manifest.json again, then install the app "
+                "to the workspace again."
+            )
+        return f"{answer.get('user', 'the app')} in {answer.get('team', 'the workspace')}"
+
+    async def _ask(self, setting: str, asking: Awaitable[Any]) -> Any:
         try:
-            async with aiohttp.ClientSession(timeout=self._posting_timeout) as session:
-                response = await self._new_client(session=session).chat_postMessage(
-                    channel=where.channel,
-                    thread_ts=where.thread,
-                    text=text,
-                    unfurl_links=False,
-                    unfurl_media=False,
-                    metadata=metadata,
-                )
+            return await asking
         except (SlackApiError, *NETWORK_ERRORS) as err:
-            raise delivery_error(err, self._client.base_url) from err
-        except Exception as err:
-            # The library trips over answers that are not Slack's.
-            raise in_doubt(f"Slack's answer can't be read ({type(err).__name__}).") from err
-        if not (ts := response.get("ts")):
-            raise in_doubt("Slack's answer does not name the message.")
-        return str(ts)
+            sentence = explain(err, setting, self._workspaces.base_url)
+            if is_mended_by_settings(err):
+                raise SettingsError(sentence) from None
+            raise ChannelUnreachable(sentence) from None
 
 
-def _asked_to_wait(error: Exception) -> float | None:
-    return seconds_to_wait(error) if isinstance(error, SlackApiError) else None
+def _stripped(secret: str | None) -> str | None:
+    return (secret or "").strip() or None
 
 
-def _is_connected(client: SocketModeClient) -> bool:
-    socket = client.current_session
-    return socket is not None and not socket.closed and not client.stale
-
-
-async def _close(client: SocketModeClient) -> None:
-    """Close a client in any state, also one whose peer no longer answers."""
-    tasks = [client.message_processor, client.current_session_monitor, client.message_receiver]
-    try:
-        async with asyncio.timeout(_CLOSING_SECONDS):
-            await client.close()  # type: ignore[no-untyped-call]
-    except TimeoutError:
-        logger.info("Slack's socket did not close in time.")
-    finally:
-        running = [task for task in tasks if task is not None]
-        for task in running:
-            task.cancel()
-        await asyncio.gather(*running, return_exceptions=True)
-        await client.aiohttp_client_session.close()
+def _require(
+    bot_token: str | None,
+    app_token: str | None,
+    signing_secret: str | None,
+    oauth: SlackOAuth | None,
+) -> None:
+    if not bot_token and not oauth:
+        raise SettingsError(
+            "SLACK_BOT_TOKEN is not set: set it to the Bot User OAuth Token (xoxb-…) under OAuth & "
+            "Permissions of your Slack app, or set SLACK_CLIENT_ID and SLACK_CLIENT_SECRET, see "
+            "docs/slack.md."
+        )
+    if not app_token and not signing_secret:
+        raise SettingsError(
+            "Neither SLACK_APP_TOKEN nor SLACK_SIGNING_SECRET is set: set the first for Socket "
+            "Mode or the second for HTTP, see docs/slack.md."
+        )

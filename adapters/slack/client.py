@@ -2,21 +2,16 @@
 
 import logging
 import re
-from urllib.parse import quote
 
 import aiohttp
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
-from adapters.rendering import is_web_address
 from bot.errors import DeliveryError, DeliveryInDoubt, DeliveryRefused
-from bot.messages import Citation
 
 logger = logging.getLogger(__name__)
 
 DEFAULT_BASE_URL = AsyncWebClient.BASE_URL
-# The advised length of one message; Slack cuts at 40,000.
-MESSAGE_LIMIT = 4000
 
 NETWORK_ERRORS = (aiohttp.ClientError, TimeoutError, OSError)
 # Nothing was sent to Slack: there was no connection, not even through the proxy.
@@ -42,6 +37,8 @@ _REFUSED = frozenset(
         "restricted_action_thread_locked",
         "thread_not_found",
         "user_is_restricted",
+        "user_not_in_channel",
+        "is_inactive",
     }
 )
 _WRONG_TOKEN = frozenset(
@@ -60,7 +57,13 @@ _MENDING = {
     "made under Basic Information, App-Level Tokens",
 }
 
-_SECRETS = re.compile(r"\bx(?:ox[a-z]|app)-[\w-]+|(?<=ticket=)[^&\s'\"]+")
+_SECRETS = re.compile(
+    r"\bx(?:ox[a-z]|app|oxe\.xox[a-z])-[\w-]+|(?<=ticket=)[^&\s'\"]+"
+    # An OAuth code, which Bolt logs when Slack refuses it.
+    r"|(?<=with code: )\S+"
+    # What somebody posted without Slack's signature.
+    r"|(?<=Invalid request signature detected )(?s:.+)"
+)
 
 
 class Redacting(logging.Filter):
@@ -82,21 +85,6 @@ def library_logger() -> logging.Logger:
     if not any(isinstance(each, Redacting) for each in library.filters):
         library.addFilter(Redacting())
     return library
-
-
-def escape(text: str) -> str:
-    """Make text harmless: without `<` and `>` there are no links, mentions and broadcasts."""
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-
-
-def link(citation: Citation) -> str:
-    """Name an article, as a link if it has an address."""
-    # The bar would end the address's part of a link, and a line break the link itself.
-    title = escape(" ".join(citation.title.split()))
-    if not is_web_address(citation.url):
-        return title
-    address = quote(citation.url, safe=":/?#[]@!$&'()*+,;=%~")
-    return f"<{address.replace('&', '&amp;')}|{title}>"
 
 
 def error_code(error: SlackApiError) -> str:

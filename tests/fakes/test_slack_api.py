@@ -10,6 +10,7 @@ import pytest
 import pytest_asyncio
 
 from tests.fakes.slack_api import FakeSlack, Fault
+from tests.fakes.slack_blocks import labels, live
 
 Json = dict[str, Any]
 
@@ -286,3 +287,224 @@ async def test_that_the_app_hears_its_own_messages_in_a_dm(slack: FakeSlack, app
         event = (await receive(socket))["payload"]["event"]
 
     assert (event["user"], event["bot_id"]) == (slack.bot_user, slack.bot_id)
+
+
+# Scopes, paces and blocks.
+
+
+async def test_that_a_method_needs_its_scope(slack: FakeSlack, app: App) -> None:
+    slack.scopes.discard("files:read")
+
+    assert (await app.call("files.info", file="F1"))["error"] == "missing_scope"
+    assert (await app.post("hi"))["ok"]
+
+
+async def test_that_too_much_at_once_is_a_flood(slack: FakeSlack, app: App) -> None:
+    slack.paces = {"chat.postMessage": (1, 60)}
+
+    answers = [await app.post("hi"), await app.post("hi"), await app.post("hi", channel="D1")]
+
+    assert [answer["status"] for answer in answers] == [200, 429, 200]
+    assert slack.too_fast == ["chat.postMessage"]
+
+
+BUTTON = {"type": "button", "action_id": "a", "text": {"type": "plain_text", "text": "Press"}}
+
+
+@pytest.mark.parametrize(
+    ("blocks", "error"),
+    [
+        pytest.param([{"type": "markdown", "text": "a" * 12_001}], "invalid_blocks", id="long"),
+        pytest.param([{"type": "markdown", "text": ""}], "invalid_blocks", id="empty"),
+        pytest.param([{"type": "divider"}] * 51, "invalid_blocks", id="many"),
+        pytest.param([{"type": "divider", "block_id": "b"}] * 2, "invalid_blocks", id="same-id"),
+        pytest.param(
+            [
+                {"type": "markdown", "text": "a" * 12_000},
+                {"type": "section", "text": {"type": "plain_text", "text": "b" * 1500}},
+            ],
+            "msg_blocks_too_long",
+            id="total",
+        ),
+        pytest.param(
+            [{"type": "actions", "elements": [{**BUTTON, "value": "v" * 2001}]}],
+            "invalid_blocks",
+            id="value",
+        ),
+    ],
+)
+async def test_that_blocks_have_limits(app: App, blocks: list[Json], error: str) -> None:
+    assert (await app.post("hi", blocks=blocks))["error"] == error
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("<!here> and <@U7>", ["<!here>", "<@U7>"]),
+        ("&lt;!here&gt; `https://evil.example`", []),
+        ("[x](https://evil.example)", ["https://evil.example"]),
+        ("\\[x\\](y) @ here", []),
+        ("see https://evil.example/x", ["https://evil.example/x"]),
+        ("@channel", ["@channel"]),
+    ],
+)
+async def test_that_it_sees_what_is_live(
+    slack: FakeSlack, app: App, text: str, found: list[str]
+) -> None:
+    blocks = [{"type": "markdown", "text": text}]
+    ts = (await app.post("plain", blocks=blocks))["ts"]
+
+    assert live(slack.message(f"C1:{ts}")) == found
+
+
+# Streams.
+
+
+async def test_that_a_stream_grows_until_it_is_stopped(slack: FakeSlack, app: App) -> None:
+    where = {"channel": "D1"}
+    chunks = [{"type": "markdown_text", "text": "Hel"}]
+    ts = (await app.call("chat.startStream", **where, thread_ts="1.1", chunks=chunks))["ts"]
+    await app.call("chat.appendStream", **where, ts=ts, markdown_text="lo")
+    conflict = await app.call("chat.update", **where, ts=ts, text="no")
+    blocks = [{"type": "actions", "elements": [BUTTON]}]
+    await app.call("chat.stopStream", **where, ts=ts, blocks=blocks)
+    late = [
+        await app.call(method, **where, ts=ts, markdown_text="!")
+        for method in ("chat.appendStream", "chat.stopStream")
+    ]
+
+    assert slack.replies("D1") == ["Hello"]
+    assert labels(slack.message(f"D1:{ts}")) == ["Press"]
+    assert conflict["error"] == "streaming_state_conflict"
+    assert {answer["error"] for answer in late} == {"message_not_in_streaming_state"}
+
+
+@pytest.mark.parametrize(
+    ("params", "error"),
+    [
+        pytest.param({"channel": "D1"}, "invalid_thread_ts", id="thread"),
+        pytest.param({"channel": "C1", "thread_ts": "1.1"}, "missing_recipient_user_id", id="who"),
+        pytest.param(
+            {"channel": "D1", "thread_ts": "1.1", "markdown_text": "a" * 12_001},
+            "msg_too_long",
+            id="long",
+        ),
+    ],
+)
+async def test_that_a_stream_slack_refuses_is_refused(app: App, params: Json, error: str) -> None:
+    assert (await app.call("chat.startStream", **params))["error"] == error
+
+
+async def test_that_a_stream_expires(slack: FakeSlack, app: App) -> None:
+    ts = (await app.call("chat.startStream", channel="D1", thread_ts="1.1"))["ts"]
+
+    slack.expire_streams()
+
+    answer = await app.call("chat.appendStream", channel="D1", ts=ts, markdown_text="x")
+    assert answer["error"] == "message_not_in_streaming_state"
+    assert (await app.call("chat.update", channel="D1", ts=ts, text="x"))["ok"]
+
+
+# Messages for one, deletions, views.
+
+
+async def test_that_a_message_for_one_is_in_no_channel(slack: FakeSlack, app: App) -> None:
+    await app.call("chat.postEphemeral", channel="C1", user="U1", text="psst")
+    refused = await app.call("chat.postEphemeral", channel="C2", user="U1", text="psst")
+
+    assert [message["for"] for message in slack.ephemeral] == ["U1"]
+    assert slack.replies("C1") == []
+    assert refused["error"] == "not_in_channel"
+
+
+async def test_that_the_apps_messages_can_be_deleted(slack: FakeSlack, app: App) -> None:
+    ts = (await app.post("hi"))["ts"]
+    theirs = await slack.customer_mentions("<@U0BOT> hi")
+
+    await app.call("chat.delete", channel="C1", ts=ts)
+    again = await app.call("chat.delete", channel="C1", ts=ts)
+    refused = await app.call("chat.delete", channel="C1", ts=theirs.ts)
+
+    assert slack.replies("C1") == []
+    assert not slack.exists(f"C1:{ts}")
+    assert (again["error"], refused["error"]) == ("message_not_found", "cant_delete_message")
+
+
+async def test_that_a_trigger_works_once(slack: FakeSlack, app: App) -> None:
+    event = await slack.customer_commands("hi")
+    view = {"type": "modal", "title": {"type": "plain_text", "text": "Why"}, "blocks": []}
+    trigger = event.payload["trigger_id"]
+
+    opened = await app.call("views.open", trigger_id=trigger, view=view)
+    again = await app.call("views.open", trigger_id=trigger, view=view)
+    old = (await slack.customer_commands("hi")).payload["trigger_id"]
+    slack.age_triggers(4)
+    late = await app.call("views.open", trigger_id=old, view=view)
+
+    assert (opened["ok"], again["error"]) == (True, "invalid_trigger_id")
+    assert late["error"] == "expired_trigger_id"
+
+
+# Presses and commands.
+
+
+async def test_that_a_press_names_the_button_and_its_message(slack: FakeSlack, app: App) -> None:
+    blocks = [{"type": "actions", "elements": [{**BUTTON, "value": "v"}]}]
+    ts = (await app.post("hi", blocks=blocks, thread_ts="1.1"))["ts"]
+    async with app.socket() as socket:
+        await slack.customer_presses(slack.message(f"C1:{ts}"), "Press", user="U7")
+        envelope = await receive(socket)
+
+    payload = envelope["payload"]
+    assert (envelope["type"], payload["type"]) == ("interactive", "block_actions")
+    assert (payload["actions"][0]["value"], payload["user"]["id"]) == ("v", "U7")
+    assert (payload["message"]["ts"], payload["message"]["thread_ts"]) == (ts, "1.1")
+
+
+async def test_that_a_command_comes_in_its_own_envelope(slack: FakeSlack, app: App) -> None:
+    async with app.socket() as socket:
+        await slack.customer_commands("where is it?")
+        envelope = await receive(socket)
+
+    assert envelope["type"] == "slash_commands"
+    assert envelope["payload"]["text"] == "where is it?"
+
+
+async def test_that_a_frozen_socket_says_nothing(slack: FakeSlack, app: App) -> None:
+    async with app.socket() as socket:
+        slack.freeze_sockets()
+        event = await slack.customer_writes("hello")
+        await socket.ping()
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.05):
+                await socket.receive()
+
+    assert (len(event.envelopes), event.is_acknowledged) == (1, False)
+
+
+# Files and installations.
+
+
+async def test_that_a_file_needs_a_token(slack: FakeSlack, app: App) -> None:
+    file = slack.add_file(b"content", name="a.txt")
+    assert "url_private_download" not in file
+    address = (await app.call("files.info", file=file["id"]))["file"]["url_private_download"]
+
+    async with aiohttp.ClientSession() as session:
+        bare = await session.get(address, allow_redirects=False)
+        headers = {"Authorization": f"Bearer {slack.bot_token}"}
+        got = await session.get(address, headers=headers)
+        assert (bare.status, await got.read()) == (302, b"content")
+
+
+async def test_that_a_code_gives_a_token_once(slack: FakeSlack, app: App) -> None:
+    secret = {"client_id": slack.client_id, "client_secret": slack.client_secret}
+    code = slack.install("T2")
+
+    refused = await app.call("oauth.v2.access", token="", code=code, client_id="x")
+    granted = await app.call("oauth.v2.access", token="", code=code, **secret)
+    again = await app.call("oauth.v2.access", token="", code=code, **secret)
+    known = await app.call("auth.test", token=granted["access_token"])
+
+    assert (refused["error"], again["error"]) == ("bad_client_secret", "invalid_code")
+    assert (granted["team"]["id"], known["team_id"]) == ("T2", "T2")

@@ -2,15 +2,12 @@
 
 import asyncio
 import logging
-import re
 import socket
-from collections.abc import AsyncIterator, Callable
-from contextlib import ExitStack, asynccontextmanager
+from contextlib import ExitStack
 from dataclasses import replace
 from typing import Any
 
 import pytest
-import pytest_asyncio
 
 from adapters.slack import SlackChannel
 from bot.errors import (
@@ -21,75 +18,26 @@ from bot.errors import (
     LogError,
     SettingsError,
 )
-from bot.messages import Citation, ConversationId, Incoming, Outgoing, TurnId
-from prompts import Prompts
+from bot.messages import Citation, Incoming, Language, Place
 from tests.adapters.recording_inbox import RecordingInbox
-from tests.fakes.slack_api import FakeSlack, Fault
-
-RETURNS = Citation(article="returns", title="Returns", url="https://shop.example/returns")
-REPLY = Outgoing(
-    id=1,
-    conversation=ConversationId("c1"),
-    turn=TurnId("t1"),
-    channel="slack",
-    address="D1",
-    in_reply_to="t0",
-    text="You can return it within 30 days.",
-    source="article",
-    language="en",
-    citations=(RETURNS,),
-    candidates=1,
-    handed_off=False,
+from tests.adapters.slack.channels import (
+    REPLY,
+    answer_at,
+    channel_for,
+    connected,
+    place_of_question,
+    poll,
+    running,
 )
+from tests.fakes.slack_api import FakeSlack, Fault
+from tests.fakes.slack_blocks import labels, live, shown
 
-
-@pytest_asyncio.fixture
-async def slack() -> AsyncIterator[FakeSlack]:
-    async with FakeSlack() as fake:
-        yield fake
-
-
-@pytest.fixture
-def inbox() -> RecordingInbox:
-    return RecordingInbox()
-
-
-@pytest_asyncio.fixture
-async def channel(slack: FakeSlack, inbox: RecordingInbox) -> AsyncIterator[SlackChannel]:
-    """A channel that sends; tests of receiving run it."""
-    channel = channel_for(slack, inbox)
-    yield channel
-    await channel.close()
-
-
-def channel_for(slack: FakeSlack, inbox: RecordingInbox, **settings: Any) -> SlackChannel:
-    defaults = {
-        "bot_token": slack.bot_token,
-        "app_token": slack.app_token,
-        "base_url": slack.base_url,
-        "ping_seconds": 0.05,
-        "first_delay_seconds": 0.01,
-        "longest_delay_seconds": 0.05,
-    }
-    return SlackChannel(inbox=inbox, prompts=Prompts.load(), **{**defaults, **settings})
-
-
-@asynccontextmanager
-async def running(channel: SlackChannel) -> AsyncIterator[SlackChannel]:
-    task = asyncio.create_task(channel.run())
-    try:
-        yield channel
-    finally:
-        task.cancel()
-        results = await asyncio.gather(task, return_exceptions=True)
-        assert isinstance(results[0], asyncio.CancelledError)
-
-
-@asynccontextmanager
-async def connected(slack: FakeSlack, channel: SlackChannel) -> AsyncIterator[SlackChannel]:
-    async with running(channel):
-        await slack.until(lambda: slack.socket_count)
-        yield channel
+PLACE = Place(
+    address="C1:1790000000.1",
+    customer="U1",
+    in_reply_to="message:C1:1790000000.1:U1",
+    language="en",
+)
 
 
 # Receiving.
@@ -152,13 +100,6 @@ async def test_that_trouble_with_storing_is_told_and_passes(
 
     assert trouble == "Messages from Slack can't be stored at the moment."
     assert healed is None
-
-
-async def poll(is_true: Callable[[], bool]) -> None:
-    """Wait for something that only the library knows."""
-    async with asyncio.timeout(5):
-        while not is_true():  # noqa: ASYNC110
-            await asyncio.sleep(0)
 
 
 async def test_that_an_event_that_comes_again_is_acknowledged_and_known(
@@ -507,7 +448,7 @@ async def test_that_right_tokens_are_no_trouble(channel: SlackChannel) -> None:
     ],
 )
 async def test_that_a_refused_token_is_named(
-    slack: FakeSlack, inbox: RecordingInbox, settings: dict[str, str], start: str
+    slack: FakeSlack, inbox: RecordingInbox, settings: dict[str, Any], start: str
 ) -> None:
     with pytest.raises(SettingsError) as refusal:
         await channel_for(slack, inbox, **settings).check()
@@ -559,19 +500,22 @@ async def test_that_a_refused_app_token_is_trouble_while_running(
 async def test_that_a_reply_names_its_source_as_a_link(
     slack: FakeSlack, channel: SlackChannel
 ) -> None:
-    ts = await channel.send(REPLY)
+    posts = await channel.send(REPLY)
 
     reply = await slack.next_reply("D1")
-    assert reply["text"] == (
-        "You can return it within 30 days.\n\nSource: <https://shop.example/returns|Returns>"
+    assert shown(reply) == (
+        "You can return it within 30 days.\n\nSource: [Returns](https://shop.example/returns)"
     )
-    assert reply["ts"] == ts
-    assert "thread_ts" not in reply
+    assert reply["text"] == (
+        "You can return it within 30 days.\n\nSource: Returns (https://shop.example/returns)"
+    )
+    assert posts == (f"D1:{reply['ts']}",)
+    assert reply["thread_ts"] == "1790000000.5"
     sent = slack.called("chat.postMessage")[0]
     assert (sent["unfurl_links"], sent["unfurl_media"]) == (False, False)
     assert sent["metadata"] == {
         "event_type": "frontdesk_reply",
-        "event_payload": {"reply_id": "t1"},
+        "event_payload": {"reply_id": REPLY.turn},
     }
 
 
@@ -590,29 +534,36 @@ async def test_that_a_reply_in_a_thread_stays_there(
     "text",
     [
         pytest.param("<!channel> <!here|now> <!everyone>", id="broadcast"),
-        pytest.param("<@U7> and <#C1>", id="mention"),
+        pytest.param("@channel @here @everyone", id="plain-broadcast"),
+        pytest.param("`<!channel>`\n\n```\n<!here> <@U7>\n```", id="code"),
+        pytest.param("<@U7> and <#C1> and <!subteam^S1|desk>", id="mention"),
         pytest.param("<https://evil.example|our shop>", id="link"),
-        pytest.param("&lt;!channel&gt; &amp;lt;", id="escaped-already"),
+        pytest.param("&lt;!channel&gt; &amp;lt;!here&amp;gt;", id="escaped-already"),
         pytest.param("[our shop](https://evil.example)", id="markdown"),
+        pytest.param("[our shop][1]\n\n[1]: https://evil.example", id="reference"),
+        pytest.param("![](https://evil.example/a.png) <https://evil.example>", id="image"),
+        pytest.param("see https://evil.example/x and javascript:alert(1)", id="bare"),
         pytest.param("a\n>quoted\n<", id="quote"),
+        pytest.param("<b onclick=x>hi</b><!-- <!channel> -->", id="html"),
     ],
 )
+@pytest.mark.parametrize("language", ["en", "zh"])
 async def test_that_hostile_text_is_never_live(
-    slack: FakeSlack, channel: SlackChannel, text: str
+    slack: FakeSlack, channel: SlackChannel, text: str, language: Language
 ) -> None:
     hostile = Citation(article="a", title=text, url="javascript:alert(1)")
 
-    await channel.send(replace(REPLY, text=text, citations=(hostile,)))
+    await channel.send(replace(REPLY, text=text, citations=(hostile,), language=language))
 
-    assert re.findall(r"[<>]|&(?!amp;|lt;|gt;)", slack.replies("D1")[0]) == []
+    assert live(await slack.next_reply("D1")) == []
 
 
 @pytest.mark.parametrize(
     ("title", "url", "expected"),
     [
-        pytest.param("A <b> & c", "https://a.example/x", "A &lt;b&gt; &amp; c", id="title"),
-        pytest.param("a|b", "https://a.example/x|y>z", "a|b", id="address"),
-        pytest.param("two\nlines", "https://a.example/x", "two lines", id="lines"),
+        pytest.param("A <b> & c", "https://shop.example/x", "A \\<b\\> & c", id="title"),
+        pytest.param("a](b", "https://shop.example/x", "a\\](b", id="brackets"),
+        pytest.param("two\nlines", "https://shop.example/x", "two lines", id="lines"),
     ],
 )
 async def test_that_a_link_is_one_link(
@@ -620,11 +571,17 @@ async def test_that_a_link_is_one_link(
 ) -> None:
     await channel.send(replace(REPLY, citations=(Citation(article="a", title=title, url=url),)))
 
-    line = slack.replies("D1")[0].split("Source: ")[1]
-    link = re.fullmatch(r"<([^<>|]+)\|([^<>]+)>", line)
-    assert link
-    assert link[1].startswith("https://a.example/x")
-    assert link[2] == expected
+    reply = await slack.next_reply("D1")
+    assert live(reply) == [url]
+    assert shown(reply).split("Source: ")[1] == f"[{expected}]({url})"
+
+
+async def test_that_a_link_elsewhere_is_no_link(slack: FakeSlack, channel: SlackChannel) -> None:
+    elsewhere = Citation(article="a", title="Returns", url="https://evil.example/x")
+
+    await channel.send(replace(REPLY, citations=(elsewhere,)))
+
+    assert live(await slack.next_reply("D1")) == []
 
 
 @pytest.mark.parametrize(
@@ -640,16 +597,35 @@ async def test_that_a_long_reply_comes_in_whole_sentences(
 ) -> None:
     count = 9000 // len(sentence)
 
-    await channel.send(replace(REPLY, text=sentence * count))
+    posts = await channel.send(replace(REPLY, text=sentence * count, citations=()))
 
     parts = slack.replies("D1")
-    assert len(parts) >= 3
+    assert len(posts) == len(parts) >= 3
     assert all(len(part) <= 4000 for part in parts)
-    whole = "".join(parts).replace("&amp;", "&").replace("&lt;", "<")
-    assert whole.split("Source:")[0].split() == (sentence * count).split() or "".join(
-        whole.split("Source:")[0].split()
-    ) == "".join((sentence * count).split())
-    assert all(part.split("\n\n")[0].endswith(sentence.strip()[-1]) for part in parts)
+    assert "".join("".join(parts).split()) == "".join((sentence * count).split())
+    assert all(part.endswith(sentence.strip()[-1]) for part in parts)
+    assert [len(labels(await slack.next_reply("D1"))) for _ in parts] == [0] * (len(parts) - 1) + [
+        3
+    ]
+
+
+async def test_that_nothing_comes_to_life_where_a_reply_is_cut(
+    slack: FakeSlack, channel: SlackChannel
+) -> None:
+    address = "https://evil.example/" + "a" * 3000
+    text = f"{'word ' * 300} {address}，{address} `<!here> https://evil.example {'b ' * 2000}`"
+
+    posts = await channel.send(replace(REPLY, text=text, citations=()))
+
+    assert len(posts) > 2
+    assert [live(await slack.next_reply("D1")) for _ in posts] == [[]] * len(posts)
+
+
+async def test_that_code_that_is_cut_stays_code(slack: FakeSlack, channel: SlackChannel) -> None:
+    await channel.send(replace(REPLY, text="```\n" + "x = 1\n" * 1000 + "```", citations=()))
+
+    assert len(slack.replies("D1")) == 2
+    assert all(part.startswith("```") and part.endswith("```") for part in slack.replies("D1"))
 
 
 async def test_that_a_flood_tells_how_long_to_wait(slack: FakeSlack, channel: SlackChannel) -> None:
@@ -814,22 +790,29 @@ async def test_that_a_reply_without_words_is_refused(channel: SlackChannel) -> N
         await channel.send(replace(REPLY, text=" \n", citations=()))
 
 
-# Typing.
+# The status under a question.
 
 
-async def test_that_typing_is_shown_in_a_thread_until_the_reply(
-    slack: FakeSlack, inbox: RecordingInbox, channel: SlackChannel
+@pytest.mark.parametrize(
+    ("language", "status"),
+    [
+        pytest.param("en", "is writing an answer …", id="english"),
+        pytest.param("zh", "正在写回答……", id="chinese"),
+    ],
+)
+@pytest.mark.parametrize("where", ["C1", "D1"])
+async def test_that_a_status_is_shown_under_the_question_until_the_reply(
+    slack: FakeSlack, channel: SlackChannel, language: Language, status: str, where: str
 ) -> None:
-    async with connected(slack, channel):
-        event = await slack.customer_mentions("<@U0BOT> hi")
-        await inbox.texts(1)
-    address = inbox.accepted[0].address
+    place = replace(await place_of_question(slack, channel=where), language=language)
+    ts = place.in_reply_to.split(":")[2]
 
-    await channel.show_progress(address, "writing")
-    await slack.until(lambda: slack.status("C1", event.payload["event"]["ts"]) == "is typing…")
-    await channel.send(replace(REPLY, address=address))
+    await channel.show_progress(place, "writing")
+    await slack.until(lambda: slack.status(where, ts) == status)
+    await channel.send(answer_at(place))
 
-    assert slack.status("C1", event.payload["event"]["ts"]) == ""
+    assert slack.status(where, ts) == ""
+    assert len(slack.called("assistant.threads.setStatus")[0]["loading_messages"]) == 2
 
 
 async def test_that_a_slow_status_holds_up_no_answer(
@@ -837,11 +820,11 @@ async def test_that_a_slow_status_holds_up_no_answer(
 ) -> None:
     slack.hold("assistant.threads.setStatus")
     async with asyncio.timeout(2):
-        await channel.show_progress("C1:1790000000.1", "searching")
+        await channel.show_progress(PLACE, "searching")
         await slack.until(lambda: slack.called("assistant.threads.setStatus"))
-        await channel.show_progress("C1:1790000000.1", "writing")
+        await channel.show_progress(PLACE, "writing")
         assert len(status_tasks()) == 1
-        await channel.send(replace(REPLY, address="C1:1790000000.1"))
+        await channel.send(answer_at(PLACE))
 
     assert all(task.cancelling() for task in status_tasks())
     assert len(slack.called("assistant.threads.setStatus")) == 1
@@ -851,7 +834,7 @@ async def test_that_closing_ends_a_status_under_way(
     slack: FakeSlack, channel: SlackChannel
 ) -> None:
     slack.hold("assistant.threads.setStatus")
-    await channel.show_progress("C1:1790000000.1", "searching")
+    await channel.show_progress(PLACE, "searching")
     await slack.until(lambda: slack.called("assistant.threads.setStatus"))
 
     await channel.close()
@@ -872,15 +855,13 @@ def status_tasks() -> list[asyncio.Task[Any]]:
         pytest.param(Fault.answer_garbled("oops"), id="unreadable"),
     ],
 )
-async def test_that_refused_typing_is_no_error(
+async def test_that_a_refused_status_is_no_error(
     slack: FakeSlack, channel: SlackChannel, fault: Fault, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
-    event = await slack.customer_mentions("<@U0BOT> hi")
     slack.fail_next("assistant.threads.setStatus", fault)
 
-    await channel.show_progress(f"C1:{event.payload['event']['ts']}", "searching")
-    await channel.show_progress("D1", "searching")
+    await channel.show_progress(PLACE, "searching")
     await poll(lambda: "Status in C1 not shown" in caplog.text)
 
     assert len(slack.called("assistant.threads.setStatus")) == 1

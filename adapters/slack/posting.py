@@ -1,0 +1,271 @@
+"""Replies on their way into Slack: posts, edits of posts, and messages that only one can see."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from adapters.slack.addresses import Address, Post, unscoped
+from adapters.slack.client import in_doubt
+from adapters.slack.files import upload
+from adapters.slack.formatting import Body, Formatter
+from adapters.slack.streams import Streams
+from adapters.slack.workspaces import Workspaces, code_of
+from bot.errors import DeliveryError, DeliveryInDoubt, DeliveryRefused
+from bot.messages import Outgoing
+
+logger = logging.getLogger(__name__)
+
+REPLY_EVENT = "frontdesk_reply"
+SHARED_EVENT = "frontdesk_shared"
+# The post is gone, or Slack lets nobody edit it any more: a new one takes its place.
+_NOT_EDITABLE = frozenset(
+    {
+        "cant_update_message",
+        "edit_window_closed",
+        "message_not_found",
+        "thread_not_found",
+        "block_mismatch",
+    }
+)
+_NOT_DELETABLE = frozenset({"message_not_found", "cant_delete_message", "channel_not_found"})
+# The person can't be reached there, but in the DM with the app.
+_NOT_THERE = frozenset(
+    {
+        "channel_not_found",
+        "not_in_channel",
+        "user_not_in_channel",
+        "is_archived",
+        "method_not_supported_for_channel_type",
+    }
+)
+
+
+@dataclass(slots=True)
+class _Progress:
+    """How far a reply came: what shows it, which posts it may still take over, which must go."""
+
+    left: list[Post]
+    shown: list[Post] = field(default_factory=list)
+    surplus: list[Post] = field(default_factory=list)
+    private: int = 0
+    has_document: bool = False
+
+
+class Posting:
+    """Puts replies where they belong; a second call for a reply goes on where the first ended."""
+
+    def __init__(self, workspaces: Workspaces, formatter: Formatter, streams: Streams) -> None:
+        self._workspaces = workspaces
+        self._formatter = formatter
+        self._streams = streams
+        self._progress: dict[int, _Progress] = {}
+
+    async def send(self, outgoing: Outgoing, where: Address) -> tuple[str, ...]:
+        """Show a reply and return its posts; a message that only one can see has none.
+
+        Raises DeliveryError where another try may succeed, DeliveryRefused where none will.
+        """
+        progress = self._progress.pop(outgoing.id, None) or _Progress(_posts(outgoing.replaces))
+        try:
+            await self._send(outgoing, where, progress)
+        except (DeliveryInDoubt, DeliveryRefused):
+            raise  # neither is tried again
+        except DeliveryError:
+            self._progress[outgoing.id] = progress
+            raise
+        return tuple(str(post) for post in progress.shown)
+
+    async def _send(self, outgoing: Outgoing, where: Address, progress: _Progress) -> None:
+        if not outgoing.is_retraction:
+            bodies = self._formatter.bodies(outgoing)
+            if not bodies:
+                raise DeliveryRefused(f"Reply {outgoing.id} has no words.")
+            if where.person:
+                await self._show_one(outgoing, where, bodies, progress)
+            else:
+                await self._show_all(where, bodies, _metadata(REPLY_EVENT, outgoing), progress)
+            await self._send_document(outgoing, where, progress)
+        progress.surplus += progress.left
+        progress.left = []
+        while progress.surplus:
+            await self._delete(progress.surplus[0])
+            progress.surplus.pop(0)
+
+    async def _show_all(
+        self,
+        where: Address,
+        bodies: Sequence[Body],
+        metadata: dict[str, object],
+        progress: _Progress,
+    ) -> None:
+        while len(progress.shown) < len(bodies):
+            body = bodies[len(progress.shown)]
+            post = progress.left[0] if progress.left else None
+            if post and await self._overwrite(post, body, metadata):
+                progress.shown.append(progress.left.pop(0))
+                continue
+            # What follows a new post must be new too, or the parts would be out of order.
+            progress.surplus += progress.left[1:]
+            progress.left = []
+            progress.shown.append(await self.post(where, body, metadata))
+
+    async def post(self, where: Address, body: Body, metadata: dict[str, object]) -> Post:
+        """Post a message. Raises DeliveryError when Slack did not take it, or perhaps did."""
+        response = await self._workspaces.send(
+            where,
+            "post",
+            lambda client: client.chat_postMessage(
+                channel=where.channel,
+                thread_ts=where.thread,
+                metadata=metadata,
+                **_content(body),
+                unfurl_links=False,
+                unfurl_media=False,
+            ),
+        )
+        if not (ts := response.get("ts")):
+            raise in_doubt("Slack's answer does not name the message.")
+        return Post(str(response.get("channel") or where.channel), str(ts), where.team)
+
+    async def _overwrite(self, post: Post, body: Body, metadata: dict[str, object]) -> bool:
+        """Let a post show something else; return False when it can't be edited."""
+        if await self._streams.finish(post, body, metadata):
+            return True
+        try:
+            await self._update(post, body, metadata)
+        except DeliveryError as err:
+            if code_of(err) != "streaming_state_conflict":
+                return _is_editable(err)
+        else:
+            return True
+        await self._streams.end(Address(post.channel, team=post.team), post.ts)
+        try:
+            await self._update(post, body, metadata)
+        except DeliveryError as err:
+            return _is_editable(err)
+        return True
+
+    async def _update(self, post: Post, body: Body, metadata: dict[str, object]) -> None:
+        try:
+            await self._workspaces.send(
+                Address(post.channel, team=post.team),
+                "update",
+                lambda client: client.chat_update(
+                    channel=post.channel,
+                    ts=post.ts,
+                    metadata=metadata,
+                    **_content(body),
+                    unfurl_links=False,
+                    unfurl_media=False,
+                ),
+            )
+        except DeliveryInDoubt as err:
+            # Overwriting twice is no harm.
+            raise DeliveryError(str(err)) from err.__cause__
+
+    async def _delete(self, post: Post) -> None:
+        try:
+            await self._workspaces.send(
+                Address(post.channel, team=post.team),
+                "update",
+                lambda client: client.chat_delete(channel=post.channel, ts=post.ts),
+            )
+        except DeliveryError as err:
+            if code_of(err) in _NOT_DELETABLE:
+                return
+            raise DeliveryError(str(err), err.retry_after_seconds) from err
+
+    async def _show_one(
+        self, outgoing: Outgoing, where: Address, bodies: Sequence[Body], progress: _Progress
+    ) -> None:
+        """Show a reply to one person: here if that can be, else in the DM with the app."""
+        if where.thread and outgoing.invites_feedback:
+            share = self._formatter.share_block(outgoing)
+            bodies = [*bodies[:-1], Body(bodies[-1].markdown, (*bodies[-1].below, share))]
+        direct = Address(str(where.person), team=where.team)
+        while progress.private < len(bodies):
+            body = bodies[progress.private]
+            is_elsewhere = progress.shown or where.is_direct
+            if is_elsewhere or not await self._post_privately(where, body):
+                metadata = _metadata(REPLY_EVENT, outgoing)
+                progress.shown.append(await self.post(direct, body, metadata))
+            progress.private += 1
+
+    async def _post_privately(self, where: Address, body: Body) -> bool:
+        try:
+            await self._workspaces.send(
+                where,
+                "post",
+                lambda client: client.chat_postEphemeral(
+                    channel=where.channel,
+                    user=str(where.person),
+                    thread_ts=where.thread,
+                    **_content(body),
+                ),
+            )
+        except DeliveryError as err:
+            if code_of(err) in _NOT_THERE:
+                return False
+            raise
+        return True
+
+    async def share(self, outgoing: Outgoing, where: Address) -> None:
+        """Post a private answer for all, unless that was done. Raises DeliveryError."""
+        if await self._is_shared(outgoing, where):
+            return
+        metadata = _metadata(SHARED_EVENT, outgoing)
+        for body in self._formatter.bodies(outgoing):
+            await self.post(where, Body(body.markdown), metadata)
+
+    async def _is_shared(self, outgoing: Outgoing, where: Address) -> bool:
+        """Return whether the thread shows it already; only Slack knows that after a restart."""
+        answer = await self._workspaces.send(
+            where,
+            "update",
+            lambda client: client.conversations_replies(
+                channel=where.channel,
+                ts=str(where.thread),
+                include_all_metadata=True,
+                limit=1000,
+            ),
+        )
+        wanted = _metadata(SHARED_EVENT, outgoing)
+        return any(message.get("metadata") == wanted for message in answer.get("messages") or ())
+
+    async def _send_document(self, outgoing: Outgoing, where: Address, progress: _Progress) -> None:
+        if outgoing.document is None or progress.has_document:
+            return
+        if not where.is_direct:
+            # A file in a channel is everybody's; this one is the customer's alone.
+            team, person = unscoped(outgoing.customer)
+            where = await self._direct(person, team)
+        await upload(self._workspaces, self, where, outgoing.document)
+        progress.has_document = True
+
+    async def _direct(self, person: str, team: str) -> Address:
+        response = await self._workspaces.send(
+            Address(person, team=team),
+            "update",
+            lambda client: client.conversations_open(users=[person]),
+        )
+        return Address(str((response.get("channel") or {}).get("id")), team=team)
+
+
+def _is_editable(error: DeliveryError) -> bool:
+    if code_of(error) in _NOT_EDITABLE:
+        return False
+    raise error
+
+
+def _content(body: Body) -> dict[str, Any]:
+    # Names stay text, whoever they name.
+    return {"text": body.text, "blocks": body.blocks, "link_names": False, "parse": "none"}
+
+
+def _metadata(event: str, outgoing: Outgoing) -> dict[str, object]:
+    return {"event_type": event, "event_payload": {"reply_id": outgoing.turn}}
+
+
+def _posts(ids: Sequence[str]) -> list[Post]:
+    return [post for post in map(Post.parse, ids) if post]

@@ -1,0 +1,405 @@
+"""Receiving as HTTP requests: only what Slack signed counts. Other workspaces install the app."""
+
+import asyncio
+import html
+import json
+import os
+import re
+import stat
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import httpx
+import pytest
+import pytest_asyncio
+import uvicorn
+from starlette.applications import Starlette
+
+from adapters.slack import SlackChannel, SlackInstallations, SlackOAuth
+from bot.errors import DeliveryRefused, LogError, SettingsError
+from bot.log.store import Store
+from tests.adapters.recording_inbox import KnownDialogues, RecordingInbox
+from tests.adapters.slack.channels import channel_for, connected, reply, running
+from tests.fakes.slack_api import FakeSlack, Fault
+
+
+@pytest_asyncio.fixture
+async def channel(
+    slack: FakeSlack, inbox: RecordingInbox, dialogues: KnownDialogues
+) -> AsyncIterator[SlackChannel]:
+    channel = channel_for(
+        slack, inbox, dialogues, app_token=None, signing_secret=slack.signing_secret
+    )
+    yield channel
+    await channel.close()
+
+
+@asynccontextmanager
+async def served(slack: FakeSlack, channel: SlackChannel) -> AsyncIterator[str]:
+    """Serve a channel's routes over HTTP and let the fake post there."""
+    app = Starlette(routes=channel.routes())
+    server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None, lifespan="off"))
+    task = asyncio.create_task(server.serve())
+    async with asyncio.timeout(5):
+        while not server.started:  # noqa: ASYNC110
+            await asyncio.sleep(0)
+    port = server.servers[0].sockets[0].getsockname()[1]
+    slack.events_url = f"http://127.0.0.1:{port}/slack/events"
+    try:
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        slack.events_url = ""
+        server.should_exit = True
+        await task
+
+
+@pytest.mark.parametrize("text", ["Where is my parcel?", "我的包裹在哪里？"])
+async def test_that_signed_events_reach_the_core(
+    slack: FakeSlack, inbox: RecordingInbox, channel: SlackChannel, text: str
+) -> None:
+    async with served(slack, channel), running(channel):
+        event = await slack.customer_writes(text)
+        typed = await slack.customer_commands(text)
+        (post,) = await channel.send(reply())
+        pressed = await slack.customer_presses(slack.message(post), "Helpful")
+        form = await slack.customer_submits(
+            {
+                "id": "V1",
+                "type": "modal",
+                "callback_id": "frontdesk_complaint",
+                "private_metadata": "t1",
+            },
+            reason="wrong",
+            comment=text,
+        )
+        assert channel.trouble() is None
+
+    assert [each.text for each in inbox.accepted] == [text, text]
+    assert [rating.comment for rating in inbox.ratings] == ["", text]
+    assert all(each.is_acknowledged for each in (event, typed, pressed, form))
+
+
+async def test_that_what_could_not_be_stored_gets_a_503_and_comes_again(
+    slack: FakeSlack, inbox: RecordingInbox, channel: SlackChannel
+) -> None:
+    inbox.errors = [LogError("The disk is full.")]
+    async with served(slack, channel):
+        event = await slack.customer_writes("hello")
+        trouble = channel.trouble()
+        await slack.send_unacknowledged_again()
+
+    assert event.statuses == [503, 200]
+    assert trouble == "Messages from Slack can't be stored at the moment."
+    assert channel.trouble() is None
+    assert len(inbox.accepted) == 1
+
+
+async def test_that_slack_may_verify_the_address_with_a_signature_only(
+    slack: FakeSlack, channel: SlackChannel
+) -> None:
+    body = json.dumps({"type": "url_verification", "challenge": "c7"})
+    async with served(slack, channel) as address, httpx.AsyncClient() as client:
+        headers = {"Content-Type": "application/json"}
+        bare = await client.post(f"{address}/slack/events", content=body, headers=headers)
+        headers |= slack.signed(body)
+        signed = await client.post(f"{address}/slack/events", content=body, headers=headers)
+
+    assert bare.status_code == 401
+    assert "c7" not in bare.text
+    assert (signed.status_code, signed.json()) == (200, {"challenge": "c7"})
+
+
+FORGED: list[dict[str, Any]] = [
+    {"secret": "another-secret"},
+    {"age": 301},
+    {"age": -330},
+    {"age": 360},
+]
+
+
+async def test_that_a_thousand_forged_requests_do_nothing(
+    slack: FakeSlack,
+    inbox: RecordingInbox,
+    channel: SlackChannel,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level("DEBUG")
+    event = {"type": "message", "channel": "D1", "user": "U1", "text": "my words", "ts": "1.1"}
+    envelope = {"type": "event_callback", "event_id": "Ev1", "team_id": "T1", "event": event}
+    body = json.dumps({**envelope, "event": {**event, "channel_type": "im"}})
+    right = slack.signed(body)
+    spoilt: list[dict[str, str]] = [
+        {},
+        {"X-Slack-Signature": right["X-Slack-Signature"]},
+        {"X-Slack-Request-Timestamp": right["X-Slack-Request-Timestamp"]},
+        {**right, "X-Slack-Request-Timestamp": "yesterday"},
+        {**right, "X-Slack-Signature": "v0="},
+        {**right, "X-Slack-Signature": right["X-Slack-Signature"] + "0"},
+        *(slack.signed(body, **forged) for forged in FORGED),
+    ]
+    started = time.monotonic()
+    async with served(slack, channel) as address, httpx.AsyncClient() as client:
+        statuses = set()
+        for number in range(1000):
+            headers = {"Content-Type": "application/json", **spoilt[number % len(spoilt)]}
+            answer = await client.post(f"{address}/slack/events", content=body, headers=headers)
+            statuses.add(answer.status_code)
+        ssl_check = await client.post(f"{address}/slack/events", data={"ssl_check": "1"})
+        good = await client.post(
+            f"{address}/slack/events",
+            content=body,
+            headers={"Content-Type": "application/json", **right},
+        )
+
+    assert statuses == {401}
+    assert (ssl_check.status_code, good.status_code) == (401, 200)
+    assert [incoming.text for incoming in inbox.accepted] == ["my words"]
+    assert "my words" not in caplog.text
+    assert time.monotonic() - started < 10
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        pytest.param(b"\xff\xfe", 401, id="bytes"),
+        pytest.param(b"{" + b" " * 1024 * 1024, 413, id="large"),
+    ],
+)
+async def test_that_what_is_not_slacks_is_refused(
+    slack: FakeSlack, channel: SlackChannel, body: bytes, status: int
+) -> None:
+    async with served(slack, channel) as address, httpx.AsyncClient() as client:
+        headers = {"Content-Type": "application/json", **slack.signed("")}
+        answer = await client.post(f"{address}/slack/events", content=body, headers=headers)
+
+    assert answer.status_code == status
+
+
+@pytest.mark.parametrize("body", ["{", "[]", '"x"', '{"actions": []}', '{"user": 7}'])
+async def test_that_a_signed_body_that_can_not_be_read_ends_nothing(
+    slack: FakeSlack, inbox: RecordingInbox, channel: SlackChannel, body: str
+) -> None:
+    async with served(slack, channel) as address, httpx.AsyncClient() as client:
+        headers = {"Content-Type": "application/json", **slack.signed(body)}
+        answer = await client.post(f"{address}/slack/events", content=body, headers=headers)
+        await slack.customer_writes("hello")
+
+    assert answer.status_code in (200, 400)
+    assert len(inbox.accepted) == 1
+
+
+async def test_that_a_socket_needs_no_route(slack: FakeSlack, inbox: RecordingInbox) -> None:
+    both = channel_for(slack, inbox, signing_secret=slack.signing_secret)
+
+    assert both.routes() == []
+
+
+@pytest.mark.parametrize(
+    ("settings", "names"),
+    [
+        pytest.param(
+            {"app_token": None}, ["SLACK_APP_TOKEN", "SLACK_SIGNING_SECRET"], id="neither"
+        ),
+        pytest.param(
+            {"app_token": " ", "signing_secret": ""},
+            ["SLACK_APP_TOKEN", "SLACK_SIGNING_SECRET"],
+            id="blank",
+        ),
+        pytest.param(
+            {"bot_token": None}, ["SLACK_BOT_TOKEN", "SLACK_CLIENT_ID"], id="no-bot-token"
+        ),
+    ],
+)
+async def test_that_what_is_missing_is_named(
+    slack: FakeSlack, inbox: RecordingInbox, settings: dict[str, Any], names: list[str]
+) -> None:
+    with pytest.raises(SettingsError) as refusal:
+        channel_for(slack, inbox, **settings)
+
+    assert all(name in str(refusal.value) for name in names)
+
+
+async def test_that_the_check_names_the_mode(slack: FakeSlack, channel: SlackChannel) -> None:
+    assert await channel.check() == (
+        "Slack answers as frontdesk in Example, by HTTP at /slack/events."
+    )
+
+
+# Several workspaces.
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    with Store(tmp_path / "frontdesk.db") as opened:
+        yield opened
+
+
+@pytest.fixture
+def installations(store: Store, tmp_path: Path) -> SlackInstallations:
+    return SlackInstallations(store, tmp_path)
+
+
+def shared_channel(
+    slack: FakeSlack, inbox: RecordingInbox, installations: SlackInstallations, **settings: Any
+) -> SlackChannel:
+    oauth = SlackOAuth(
+        client_id=slack.client_id, client_secret=slack.client_secret, installations=installations
+    )
+    defaults = {
+        "bot_token": None,
+        "app_token": None,
+        "signing_secret": slack.signing_secret,
+        "oauth": oauth,
+    }
+    return channel_for(slack, inbox, **{**defaults, **settings})
+
+
+async def install(address: str, slack: FakeSlack, team: str) -> httpx.Response:
+    """Install the app as a browser would."""
+    async with httpx.AsyncClient() as browser:
+        page = await browser.get(f"{address}/slack/install")
+        (link,) = re.findall(r'href="(https://slack\.com/oauth/[^"]+)"', page.text)
+        asked = parse_qs(urlsplit(html.unescape(link)).query)
+        assert "chat:write" in asked["scope"][0]
+        cookie = page.headers["set-cookie"].split(";")[0]
+        return await browser.get(
+            f"{address}/slack/oauth_redirect",
+            params={"code": slack.install(team), "state": asked["state"][0]},
+            headers={"Cookie": cookie},
+        )
+
+
+async def test_that_workspaces_install_the_app_and_are_answered_with_their_own_token(
+    slack: FakeSlack,
+    inbox: RecordingInbox,
+    installations: SlackInstallations,
+    caplog: pytest.LogCaptureFixture,
+    tmp_path: Path,
+) -> None:
+    caplog.set_level("DEBUG")
+    channel = shared_channel(slack, inbox, installations)
+    message = {"type": "message", "channel_type": "im", "channel": "D1", "text": "hi"}
+    async with served(slack, channel) as address:
+        for team in ("T1", "T2"):
+            assert (await install(address, slack, team)).status_code == 200
+        for team in ("T1", "T2"):
+            await slack.send_event({**message, "user": "U1", "ts": "1790000001.1"}, team)
+
+    assert [(each.address, each.customer) for each in inbox.accepted] == [
+        ("T1/D1", "T1/U1"),
+        ("T2/D1", "T2/U1"),
+    ]
+    for each in inbox.accepted:
+        (post,) = await channel.send(
+            reply(address=each.address, customer=each.customer, in_reply_to=each.event_keys[0])
+        )
+        assert post.startswith(each.address)
+    assert await channel.check() == (
+        "Slack answers in 2 installed workspaces, by HTTP at /slack/events."
+    )
+    with pytest.raises(DeliveryRefused, match="T3"):
+        await channel.send(reply(address="T3/D1", customer="T3/U1"))
+    stored = everything_in(tmp_path)
+    written = [record.getMessage() for record in caplog.records if "slack" in record.name]
+    for secret in ("xoxb-token-of-T1", slack.client_secret, "code-"):
+        assert secret not in "\n".join(written)
+        assert secret.encode() not in stored
+
+
+def everything_in(folder: Path) -> bytes:
+    return b"".join(path.read_bytes() for path in folder.glob("frontdesk.db*"))
+
+
+async def test_that_a_workspace_that_removes_the_app_is_forgotten(
+    slack: FakeSlack, inbox: RecordingInbox, installations: SlackInstallations
+) -> None:
+    channel = shared_channel(slack, inbox, installations)
+    async with served(slack, channel) as address:
+        for team in ("T1", "T2", "T3"):
+            await install(address, slack, team)
+        await slack.send_event({"type": "app_uninstalled"}, "T1")
+        await slack.send_event({"type": "tokens_revoked", "tokens": {"bot": ["U0BOT"]}}, "T2")
+        await slack.send_event({"type": "tokens_revoked", "tokens": {"oauth": ["U1"]}}, "T3")
+
+    assert await installations.count() == 1
+    assert await installations.token("T3") == "xoxb-token-of-T3"
+
+
+@pytest.mark.parametrize(
+    "spoil", ["no-cookie", "other-state", "used-state", "wrong-code", "denied"]
+)
+async def test_that_a_forged_installation_is_refused(
+    slack: FakeSlack, inbox: RecordingInbox, installations: SlackInstallations, spoil: str
+) -> None:
+    channel = shared_channel(slack, inbox, installations)
+    state = await installations.async_issue()
+    params = {"code": slack.install("T1"), "state": state}
+    headers = {"Cookie": f"slack-app-oauth-state={state}"}
+    if spoil == "no-cookie":
+        headers = {}
+    elif spoil == "other-state":
+        params["state"] = "guessed"
+        headers = {"Cookie": "slack-app-oauth-state=guessed"}
+    elif spoil == "used-state":
+        assert await installations.async_consume(state)
+    elif spoil == "wrong-code":
+        params["code"] = "guessed"
+    else:
+        params = {"error": "access_denied"}
+    async with served(slack, channel) as address, httpx.AsyncClient() as browser:
+        url = f"{address}/slack/oauth_redirect"
+        answer = await browser.get(url, params=params, headers=headers)
+
+    assert answer.status_code == 200 if spoil == "denied" else answer.status_code in (400, 401)
+    assert await installations.count() == 0
+
+
+async def test_that_an_installation_that_slack_does_not_answer_can_be_tried_again(
+    slack: FakeSlack, inbox: RecordingInbox, installations: SlackInstallations
+) -> None:
+    channel = shared_channel(slack, inbox, installations)
+    slack.fail_next("oauth.v2.access", Fault.dropped())
+    async with served(slack, channel) as address:
+        failed = await install(address, slack, "T1")
+        worked = await install(address, slack, "T1")
+
+    assert (failed.status_code, worked.status_code) == (502, 200)
+
+
+async def test_that_several_workspaces_can_use_one_socket(
+    slack: FakeSlack, inbox: RecordingInbox, installations: SlackInstallations
+) -> None:
+    channel = shared_channel(slack, inbox, installations, app_token=slack.app_token)
+    async with connected(slack, channel):
+        await slack.customer_writes("hi")
+        await inbox.texts(1)
+
+    assert inbox.accepted[0].address == "T1/D1"
+    assert [route.path for route in channel.routes()] == ["/slack/install", "/slack/oauth_redirect"]
+
+
+def test_that_the_key_is_made_once_and_is_the_programs_alone(store: Store, tmp_path: Path) -> None:
+    SlackInstallations(store, tmp_path)
+    key = (tmp_path / "slack.key").read_bytes()
+    SlackInstallations(store, tmp_path)
+
+    assert (tmp_path / "slack.key").read_bytes() == key
+    assert stat.S_IMODE(os.stat(tmp_path / "slack.key").st_mode) == 0o600
+
+
+async def test_that_a_wrong_key_is_told(
+    store: Store, tmp_path: Path, slack: FakeSlack, inbox: RecordingInbox
+) -> None:
+    installations = SlackInstallations(store, tmp_path)
+    async with served(slack, shared_channel(slack, inbox, installations)) as address:
+        await install(address, slack, "T1")
+    (tmp_path / "slack.key").unlink()
+
+    assert await SlackInstallations(store, tmp_path).token("T1") is None
+    (tmp_path / "slack.key").write_text("no key")
+    with pytest.raises(SettingsError, match=r"slack\.key"):
+        SlackInstallations(store, tmp_path)
