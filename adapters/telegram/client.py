@@ -1,5 +1,6 @@
 """The Bot API for one token: its connections, its raw updates, its errors as our sentences."""
 
+import asyncio
 import json
 import logging
 import os
@@ -28,10 +29,27 @@ from telegram.error import (
 )
 from telegram.request import HTTPXRequest
 
-from bot.errors import DeliveryError, DeliveryInDoubt, DeliveryRefused
+from bot.errors import AttachmentError, DeliveryError, DeliveryInDoubt, DeliveryRefused
+from bot.messages import Attachment
+
+logger = logging.getLogger(__name__)
 
 DEFAULT_BASE_URL = "https://api.telegram.org"
-ALLOWED_UPDATES = ("message",)
+ALLOWED_UPDATES = (
+    "message",
+    "edited_message",
+    "callback_query",
+    "message_reaction",
+    "my_chat_member",
+    "business_connection",
+    "business_message",
+    "edited_business_message",
+    "deleted_business_messages",
+)
+LARGEST_FILE = 20_000_000  # bytes that Telegram lets a bot download
+_TOO_LARGE = (
+    f"The file is larger than the {LARGEST_FILE // 1_000_000} MB that Telegram lets a bot download."
+)
 # Nothing was sent to Telegram: there was no connection, not even through the proxy.
 _NEVER_LEFT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
 
@@ -55,17 +73,25 @@ def quiet_loggers() -> None:
 class TelegramClient:
     """Opens and closes what one user of the Bot API needs."""
 
-    def __init__(self, token: str, base_url: str | None, timeout_seconds: float) -> None:
+    def __init__(
+        self,
+        token: str,
+        base_url: str | None,
+        timeout_seconds: float,
+        stall_seconds: float = 10.0,
+    ) -> None:
         quiet_loggers()
         self._token = token.strip()
         self._base_url = (base_url or DEFAULT_BASE_URL).rstrip("/")
         self._timeout_seconds = timeout_seconds
+        self._stall_seconds = stall_seconds
         # Polling has its own connections, so that a flood of replies never starves it.
         self._polling = self._make_request()
         self._calling = self._make_request()
         self.bot = Bot(
             self._token or "unset",
             base_url=f"{self._base_url}/bot",
+            base_file_url=f"{self._base_url}/file/bot",
             request=self._calling,
             get_updates_request=self._polling,
         )
@@ -89,6 +115,16 @@ class TelegramClient:
         """Close what asks for updates; calls go on."""
         await self._polling.shutdown()
 
+    async def renew_polling(self) -> None:
+        """Ask for updates over new connections from now on: the old ones may be dead."""
+        old, self._polling = self._polling, self._make_request()
+        await self._polling.initialize()
+        try:
+            async with asyncio.timeout(self._timeout_seconds):
+                await old.shutdown()
+        except (TimeoutError, httpx.HTTPError) as err:
+            logger.info("Old connections were left open: %s", type(err).__name__)
+
     async def close(self) -> None:
         """Close the connections."""
         await self._polling.shutdown()
@@ -96,6 +132,8 @@ class TelegramClient:
 
     async def updates(self, offset: int | None, wait_seconds: int) -> Sequence[dict[str, Any]]:
         """Return unconfirmed updates as Telegram sent them, confirming those below `offset`.
+
+        Raises TelegramError, and TimeoutError when there is no whole answer in the time given.
 
         Raw, because `Bot.get_updates` reads all or none: one update that the library can't read
         would block those behind it for good.
@@ -106,15 +144,38 @@ class TelegramClient:
         }
         if offset is not None:
             query["offset"] = offset
-        result: Any = await self._polling.post(
-            f"{self.bot.base_url}/getUpdates?{urlencode(query)}",
-            read_timeout=wait_seconds + self._timeout_seconds,
-        )
+        seconds = wait_seconds + self._timeout_seconds
+        # The library counts the time between two bytes, so a server that sends one now and then
+        # would keep it waiting for ever.
+        async with asyncio.timeout(seconds + self._stall_seconds):
+            result: Any = await self._polling.post(
+                f"{self.bot.base_url}/getUpdates?{urlencode(query)}", read_timeout=seconds
+            )
         return [update for update in result if isinstance(update.get("update_id"), int)]
+
+    async def download(self, attachment: Attachment) -> bytes:
+        """Return a file's content. Raises AttachmentError when it can't be had."""
+        if (attachment.size or 0) > LARGEST_FILE:
+            raise AttachmentError(_TOO_LARGE)
+        try:
+            file = await self.bot.get_file(attachment.id)
+            if (file.file_size or 0) > LARGEST_FILE:
+                raise AttachmentError(_TOO_LARGE)
+            content = bytes(await file.download_as_bytearray())
+        except TelegramError as err:
+            problem = f"A file can't be had from Telegram: {self.redacted(err)}."
+            raise AttachmentError(problem) from None
+        except (RuntimeError, OSError, TypeError, AttributeError) as err:
+            # The library trips over answers that are not Telegram's.
+            kind = type(err).__name__
+            raise AttachmentError(f"Telegram's answer for a file can't be read ({kind}).") from None
+        if len(content) > LARGEST_FILE:
+            raise AttachmentError(_TOO_LARGE)
+        return content
 
     def explain(self, error: TelegramError) -> str:
         """Say in one sentence what is wrong and how to mend it. Never holds the token."""
-        text = self._redacted(error)
+        text = self.redacted(error)
         match error:
             case InvalidToken() if "not found" in text.lower():
                 return (
@@ -144,7 +205,7 @@ class TelegramClient:
             case RetryAfter():
                 return DeliveryError("Telegram asks us to wait.", seconds_to_wait(error))
             case Forbidden() | BadRequest() | ChatMigrated():
-                return DeliveryRefused(f"Telegram refused the reply: {self._redacted(error)}.")
+                return DeliveryRefused(f"Telegram refused the reply: {self.redacted(error)}.")
             case InvalidToken() | Conflict():
                 return DeliveryError(self.explain(error))
         if isinstance(error.__cause__, _NEVER_LEFT):
@@ -153,9 +214,17 @@ class TelegramClient:
         # follow upon a post.
         return in_doubt(self.explain(error))
 
-    def _redacted(self, error: TelegramError) -> str:
+    def redacted(self, error: TelegramError) -> str:
+        """Return Telegram's own words, without the token."""
         text = str(error).rstrip(".")
         return text.replace(self._token, "<token>") if self._token else text
+
+
+def to_be_repeated(error: DeliveryError) -> DeliveryError:
+    """Return the error for a request that may be repeated whether or not it was carried out."""
+    if isinstance(error, DeliveryInDoubt):
+        return DeliveryError(str(error), error.retry_after_seconds)
+    return error
 
 
 def in_doubt(sentence: str) -> DeliveryInDoubt:

@@ -1,45 +1,21 @@
 """What a customer wrote in Telegram, as the core sees it; no Telegram type goes further."""
 
+import hashlib
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
-from telegram import Message, Update, User
+from telegram import Message, MessageEntity, Update, User
 from telegram.constants import ChatType, MessageEntityType
 from telegram.ext import filters
 
 from adapters.rendering import well_formed
-from bot.messages import Incoming
+from adapters.telegram.address import CHANNEL, Address, message_key
+from adapters.telegram.attachments import attachments_of
+from bot.messages import Incoming, Language
 
-CHANNEL = "telegram"
+COMMANDS = ("start", "help", "human", "language", "forget", "export")
 _ALBUMS_KEPT = 1000
-
-
-@dataclass(frozen=True, slots=True)
-class Address:
-    """Where a conversation takes place: a chat, a topic in it (0: none), a person in a group.
-
-    A private chat is one conversation; in a group each person has one of their own. Written as
-    `chat`, `chat:topic` or `chat:topic:person`.
-    """
-
-    chat: int
-    topic: int = 0
-    person: int = 0
-
-    @classmethod
-    def parse(cls, text: str) -> "Address":
-        """Read what `str` wrote. Raises ValueError for anything else."""
-        numbers = [int(number) for number in text.split(":")]
-        if len(numbers) > 3:
-            raise ValueError(f"{text!r} is not an address in Telegram.")
-        return cls(*numbers)
-
-    def __str__(self) -> str:
-        if self.person:
-            return f"{self.chat}:{self.topic}:{self.person}"
-        return f"{self.chat}:{self.topic}" if self.topic else str(self.chat)
 
 
 def incoming_from(update: Update, me: User) -> Incoming | None:
@@ -47,18 +23,65 @@ def incoming_from(update: Update, me: User) -> Incoming | None:
 
     `me` is the bot itself. A message without words, such as a photo, has the text "".
     """
-    message = update.message
-    if message is None or message.from_user is None or message.from_user.is_bot:
+    message = update.message or update.business_message
+    if message is None or not _is_a_customers(message) or not _is_for_us(message, me):
         return None
-    if filters.StatusUpdate.ALL.check_update(update) or not _is_for_us(message, me):
+    if filters.StatusUpdate.ALL.check_update(update):
         return None
+    return _incoming(message, _event_keys(update.update_id, message), me)
+
+
+def edited_from(update: Update, me: User) -> Incoming | None:
+    """Return the new version of a message in an update, or None when its words are not new."""
+    message = update.edited_message or update.edited_business_message
+    if message is None or not _is_a_customers(message) or not _is_for_us(message, me):
+        return None
+    words = well_formed(_words(message))
+    if not words or message.location:  # a live location is "edited" as long as it is shared
+        return None
+    key = address_of(message).key
+    edited_at = int(message.edit_date.timestamp()) if message.edit_date else 0
+    version = hashlib.sha256(words.encode()).hexdigest()[:16]
+    keys = (
+        f"edit:{key}:{message.message_id}:{edited_at}:{version}",
+        f"update:{update.update_id}",
+    )
+    return _incoming(message, keys, me, edits=message_key(key, message.message_id))
+
+
+def _incoming(
+    message: Message, event_keys: tuple[str, ...], me: User, edits: str | None = None
+) -> Incoming:
+    assert message.from_user
     return Incoming(
         channel=CHANNEL,
-        event_keys=_event_keys(update.update_id, message),
-        address=str(_address_of(message)),
+        event_keys=event_keys,
+        address=str(address_of(message)),
         customer=str(message.from_user.id),
         text=_without_mention(well_formed(_words(message)), me),
+        language=language_of(message.from_user),
+        attachments=attachments_of(message),
+        edits=edits,
     )
+
+
+def language_of(person: User) -> Language | None:
+    """Return the language that a person's app is set to, when it is one of ours."""
+    match (person.language_code or "").lower().replace("_", "-").split("-")[0]:
+        case "zh":
+            return "zh"
+        case "en":
+            return "en"
+    return None
+
+
+def migration_in(message: Message) -> tuple[str, str] | None:
+    """Return the old and the new chat when a message says that a group became a supergroup."""
+    if new := message.migrate_to_chat_id:
+        return str(message.chat.id), str(new)
+    if old := message.migrate_from_chat_id:
+        return str(old), str(message.chat.id)
+    return None
 
 
 class Albums:
@@ -74,15 +97,16 @@ class Albums:
 
     def note(self, update: Mapping[str, Any]) -> None:
         """Remember the album of a caption, in an update as Telegram sent it."""
-        match update:
+        match update.get("message") or update.get("business_message"):
             case {
-                "message": {
-                    "chat": {"id": int(chat)},
-                    "media_group_id": str(album),
-                    "caption": str(caption),
-                }
+                "chat": {"id": int(chat)},
+                "media_group_id": str(album),
+                "caption": str(caption),
+                **rest,
             } if caption:
-                self._with_words[_album_key(chat, album)] = None
+                connection = rest.get("business_connection_id") or ""
+                key = Address(chat, connection=str(connection)).key
+                self._with_words[_album_key(key, album)] = None
         if len(self._with_words) > _ALBUMS_KEPT:
             del self._with_words[next(iter(self._with_words))]
 
@@ -91,29 +115,30 @@ class Albums:
         return not self._with_words.keys().isdisjoint(incoming.event_keys)
 
 
-def question_of(event_key: str) -> int | None:
-    """Return the id of the message that an event's first key names, or None."""
-    match = re.fullmatch(r"message:-?\d+:(\d+)", event_key)
-    return int(match[1]) if match else None
-
-
-def _address_of(message: Message) -> Address:
+def address_of(message: Message, person: int | None = None) -> Address:
+    """Return the conversation of a message: of who wrote it, or in a group of `person`."""
+    if message.business_connection_id:
+        return Address(message.chat.id, connection=message.business_connection_id)
     topic = message.message_thread_id if message.is_topic_message else None
-    person = message.from_user.id if message.from_user and not _is_private(message) else 0
+    if _is_private(message):
+        return Address(message.chat.id, topic or 0)
+    if person is None:
+        person = message.from_user.id if message.from_user else 0
     return Address(message.chat.id, topic or 0, person)
 
 
 def _event_keys(update_id: int, message: Message) -> tuple[str, ...]:
     # The message first: that key comes back with the reply, which in a group points at it.
-    keys = (f"message:{message.chat.id}:{message.message_id}", f"update:{update_id}")
+    chat = address_of(message).key
+    keys = (message_key(chat, message.message_id), f"update:{update_id}")
     if message.media_group_id and not _words(message):
         # One answer for an album is enough. A picture with words has no such key, or one without
         # that came before would swallow them.
-        return (*keys, _album_key(message.chat.id, message.media_group_id))
+        return (*keys, _album_key(chat, message.media_group_id))
     return keys
 
 
-def _album_key(chat: int, album: str) -> str:
+def _album_key(chat: str, album: str) -> str:
     return f"album:{chat}:{album}"
 
 
@@ -125,6 +150,15 @@ def _is_private(message: Message) -> bool:
     return message.chat.type == ChatType.PRIVATE
 
 
+def _is_a_customers(message: Message) -> bool:
+    if message.from_user is None or message.from_user.is_bot:
+        return False
+    if message.business_connection_id:
+        # In a business account's chat the other one is the account's owner, or a bot for him.
+        return message.from_user.id == message.chat.id and not message.sender_business_bot
+    return True
+
+
 def _is_for_us(message: Message, me: User) -> bool:
     if _is_private(message):
         return True
@@ -132,19 +166,24 @@ def _is_for_us(message: Message, me: User) -> bool:
         return False
     replied = message.reply_to_message
     is_reply = bool(replied and replied.from_user and replied.from_user.id == me.id)
-    return is_reply or _mentions(message, me)
+    return is_reply or _names_us(message, me)
 
 
-def _mentions(message: Message, me: User) -> bool:
+def _names_us(message: Message, me: User) -> bool:
     entities = {**message.parse_entities(), **message.parse_caption_entities()}
+    return any(_is_our_name(entity, text.lower(), me) for entity, text in entities.items())
+
+
+def _is_our_name(entity: MessageEntity, text: str, me: User) -> bool:
     handle = f"@{me.username}".lower()
-    for entity, text in entities.items():
-        if entity.type == MessageEntityType.TEXT_MENTION and entity.user == me:
-            return True
-        if entity.type == MessageEntityType.MENTION and text.lower() == handle:
-            return True
-        if entity.type == MessageEntityType.BOT_COMMAND and text.lower().endswith(handle):
-            return True
+    match entity.type:
+        case MessageEntityType.TEXT_MENTION:
+            return entity.user == me
+        case MessageEntityType.MENTION:
+            return text == handle
+        case MessageEntityType.BOT_COMMAND:
+            # One without a name may be another bot's, unless we know it and it begins the text.
+            return text.endswith(handle) or (entity.offset == 0 and text[1:] in COMMANDS)
     return False
 
 

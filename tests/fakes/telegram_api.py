@@ -6,17 +6,39 @@ asked for is in `calls`.
 """
 
 import asyncio
-import json
+import re
+import time
 from collections import defaultdict, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-from aiohttp import web
+from aiohttp import ClientSession, web
 
-Json = dict[str, Any]
+from tests.fakes.telegram_rules import (
+    MESSAGE_LIMIT,
+    Json,
+    Refused,
+    checked_entities,
+    checked_markup,
+    checked_text,
+    decoded,
+    entities_of,
+    shown,
+    utf16_units,
+)
+
 DEADLINE_SECONDS = 5.0
-MESSAGE_LIMIT = 4096
+FILE_LIMIT = 20_000_000
+SECRET = re.compile(r"[A-Za-z0-9_-]{1,256}", re.ASCII)
+SENDING = {
+    "sendMessage",
+    "sendMessageDraft",
+    "sendDocument",
+    "sendChatAction",
+    "editMessageText",
+    "editMessageReplyMarkup",
+}
 CHAT_ACTIONS = {"typing", "upload_photo", "record_voice", "upload_document", "choose_sticker"}
 
 
@@ -36,6 +58,7 @@ class Fault:
     description: str = ""
     parameters: Json = field(default_factory=dict)
     drop: bool = False
+    stall: bool = False
     lose_answer: bool = False
     garbled: str = ""
 
@@ -62,6 +85,11 @@ class Fault:
         return cls(drop=True)
 
     @classmethod
+    def stalled(cls) -> "Fault":
+        """The answer begins, and then a space comes now and then, for ever."""
+        return cls(stall=True)
+
+    @classmethod
     def answer_lost(cls) -> "Fault":
         """The request is carried out, then the connection ends."""
         return cls(lose_answer=True)
@@ -70,17 +98,6 @@ class Fault:
     def answer_garbled(cls, text: str) -> "Fault":
         """The request is carried out, and the answer is something else."""
         return cls(lose_answer=True, garbled=text)
-
-
-class Refused(Exception):
-    """An answer with `"ok": false`."""
-
-    def __init__(self, status: int, description: str, parameters: Json | None = None) -> None:
-        super().__init__(description)
-        self.body: Json = {"ok": False, "error_code": status, "description": description}
-        if parameters:
-            self.body["parameters"] = parameters
-        self.status = status
 
 
 class FakeTelegram:
@@ -92,12 +109,29 @@ class FakeTelegram:
         "is_bot": True,
         "first_name": "Frontdesk",
         "username": "frontdesk_bot",
+        "can_join_groups": True,
+        "can_read_all_group_messages": False,
     }
 
     def __init__(self) -> None:
         self.calls: list[Call] = []
         self.base_url = ""
         self.webhook_url = ""
+        self.webhook_secret = ""
+        self.webhook_error = ""
+        self.commands: dict[str, list[Json]] = {}
+        self.drafts: dict[int, list[Json]] = defaultdict(list)
+        self.too_early: list[Call] = []  # requests before a 429 was over
+        self.refusals: list[str] = []  # methods that a limit refused
+        self._files: dict[str, bytes] = {}
+        self._connections: dict[str, Json] = {}
+        self._migrated: dict[int, int] = {}
+        self._limits: tuple[tuple[int, float], ...] = ()
+        self._limit_everywhere: tuple[int, float] | None = None
+        self._times: dict[object, list[float]] = defaultdict(list)
+        self._waits: dict[int, float] = {}
+        self._stopped = asyncio.Event()
+        self._peers: dict[str, list[int]] = defaultdict(list)
         self._chats: dict[int, Json] = {}
         self._blocked: set[int] = set()
         self._topics: set[tuple[int, int]] = set()
@@ -107,7 +141,9 @@ class FakeTelegram:
         self._updates: list[Json] = []
         self._next_update_id = 7000
         self._next_message_id = 1
+        self._query = 0
         self._callback_queries: set[str] = set()
+        self._business_chats: set[tuple[str, int]] = set()
         self._allowed: list[str] | None = None
         self._faults: dict[str, deque[Fault | None]] = defaultdict(deque)
         self._held: dict[str, asyncio.Event] = {}
@@ -117,6 +153,7 @@ class FakeTelegram:
     async def __aenter__(self) -> Self:
         app = web.Application()
         app.router.add_route("*", "/bot{token}/{method}", self._handle)
+        app.router.add_get("/file/bot{token}/{path:.+}", self._download)
         self._runner = web.AppRunner(app, access_log=None)
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", 0)
@@ -128,6 +165,7 @@ class FakeTelegram:
     async def __aexit__(self, *_: object) -> None:
         # A poll or a held request that still waits must not hold up the end.
         self._poll += 1
+        self._stopped.set()
         self._notify()
         for method in list(self._held):
             self.release(method)
@@ -178,23 +216,110 @@ class FakeTelegram:
         self._updates.append({"update_id": update_id, **update})
         self._notify()
 
-    def presses_button(self, chat_id: int, message_id: int, data: str) -> str:
-        """Press a button under a message of the bot; return the query's id."""
-        query_id = str(len(self._callback_queries) + 1)
+    def edits_message(self, chat_id: int, message_id: int, text: str | None = None) -> int:
+        """Edit a customer's message; return the update's id."""
+        message = self._messages[chat_id, message_id]
+        edited_at = message.get("edit_date", message["date"]) + 1
+        new = {"edit_date": edited_at}
+        if text is not None:
+            new |= {"text": text, "entities": entities_of(text)}
+        self._messages[chat_id, message_id] = message = {**message, **new}
+        business = "business_" if "business_connection_id" in message else ""
+        return self.deliver({f"edited_{business}message": message})
+
+    def presses_button(
+        self, chat_id: int, message_id: int, data: str, user_id: int | None = None, **person: Any
+    ) -> str:
+        """Press a button under a message of the bot, perhaps one that is no longer there.
+
+        Return the query's id.
+        """
+        self._query += 1
+        query_id = str(self._query)
         self._callback_queries.add(query_id)
-        person = {"id": chat_id, "is_bot": False, "first_name": "Ada"}
-        query = {"id": query_id, "from": person, "chat_instance": "1", "data": data}
-        query["message"] = self._messages[chat_id, message_id]
+        presser = {"id": user_id or chat_id, "is_bot": False, "first_name": "Ada", **person}
+        query = {"id": query_id, "from": presser, "chat_instance": "1", "data": data}
+        query["message"] = dict(self._messages[chat_id, message_id])
         self.deliver({"callback_query": query})
         return query_id
+
+    def reacts(
+        self, chat_id: int, message_id: int, new: str = "", old: str = "", user_id: int = 0
+    ) -> int:
+        """Change the reactions under a message, each a character; return the update's id."""
+        reaction = {
+            "chat": self._chats[chat_id],
+            "message_id": message_id,
+            "user": {"id": user_id or chat_id, "is_bot": False, "first_name": "Ada"},
+            "date": 1_790_000_000,
+            "old_reaction": [{"type": "emoji", "emoji": sign} for sign in old],
+            "new_reaction": [{"type": "emoji", "emoji": sign} for sign in new],
+        }
+        return self.deliver({"message_reaction": reaction})
+
+    def connects_business(
+        self, connection_id: str, owner_id: int, *, is_enabled: bool = True, **rights: bool
+    ) -> None:
+        """The owner of a business account lets the bot answer, or changes what it may do."""
+        connection = {
+            "id": connection_id,
+            "user": {"id": owner_id, "is_bot": False, "first_name": "Olga"},
+            "user_chat_id": owner_id,
+            "date": 1_790_000_000,
+            "is_enabled": is_enabled,
+            "rights": rights,
+        }
+        self._connections[connection_id] = connection
+        self.deliver({"business_connection": connection})
+
+    def writes_to_business(
+        self, connection_id: str, chat_id: int, text: str | None, **fields: Any
+    ) -> int:
+        """Deliver a message in a business account's chat with a customer; return its id.
+
+        The customer writes it, unless `fields` name another one in `from`.
+        """
+        chat = {"id": chat_id, "type": "private", "first_name": "Ada"}
+        person = {"id": chat_id, "is_bot": False, "first_name": "Ada"}
+        fields = {"business_connection_id": connection_id, **fields}
+        if text is not None:
+            fields |= {"text": text}
+        message = self._new_message(chat, fields.pop("from", person), fields)
+        self._business_chats.add((connection_id, chat_id))
+        self.deliver({"business_message": message})
+        return int(message["message_id"])
+
+    def deletes_in_business(self, connection_id: str, chat_id: int, *message_ids: int) -> int:
+        """Delete messages in a business account's chat; return the update's id."""
+        deleted = {
+            "business_connection_id": connection_id,
+            "chat": {"id": chat_id, "type": "private", "first_name": "Ada"},
+            "message_ids": list(message_ids),
+        }
+        return self.deliver({"deleted_business_messages": deleted})
+
+    def group_becomes_supergroup(self, old: int, new: int) -> None:
+        """Give a group its new number: requests to the old one name it."""
+        self._chats[old] = {"id": old, "type": "group", "title": "Customers"}
+        self._chats[new] = {"id": new, "type": "supergroup", "title": "Customers"}
+        self._migrated[old] = new
+
+    def loses(self, chat_id: int, message_id: int) -> None:
+        """Somebody deletes a message, of whoever."""
+        del self._messages[chat_id, message_id]
+
+    def keeps_file(self, file_id: str, content: bytes) -> None:
+        """Let a file be fetched."""
+        self._files[file_id] = content
 
     def blocks_the_bot(self, chat_id: int) -> None:
         """The customer blocks the bot: it can't write there any more."""
         self._blocked.add(chat_id)
 
     def add_chat(self, chat_id: int) -> None:
-        """Make a chat known to the bot without a message in it."""
-        self._chats[chat_id] = {"id": chat_id, "type": "private", "first_name": "Ada"}
+        """Make a chat known to the bot without a message in it; groups have numbers below 0."""
+        kind = "private" if chat_id > 0 else "supergroup"
+        self._chats[chat_id] = {"id": chat_id, "type": kind, "first_name": "Ada"}
 
     async def next_reply(self, chat_id: int) -> Json:
         """Return the next message of the bot in a chat that was not returned yet."""
@@ -204,7 +329,21 @@ class FakeTelegram:
 
     def replies(self, chat_id: int) -> list[str]:
         """Return the texts of all messages of the bot in a chat, as they stand now."""
-        return [message["text"] for message in self._sent[chat_id]]
+        return [message.get("text", "") for message in self.posts(chat_id)]
+
+    def posts(self, chat_id: int) -> list[Json]:
+        """Return the bot's messages that a chat still shows."""
+        return [m for m in self._sent[chat_id] if (chat_id, m["message_id"]) in self._messages]
+
+    def buttons(self, chat_id: int, message_id: int) -> list[list[str]]:
+        """Return what the buttons under a message hold, row by row."""
+        markup = self._messages[chat_id, message_id].get("reply_markup") or {}
+        rows = markup.get("inline_keyboard", [])
+        return [[button["callback_data"] for button in row] for row in rows]
+
+    def content_of(self, file_id: str) -> bytes:
+        """Return what a file holds."""
+        return self._files[file_id]
 
     # What the platform does.
 
@@ -219,6 +358,31 @@ class FakeTelegram:
     def release(self, method: str) -> None:
         """Let the held requests of a method go on."""
         self._held.pop(method).set()
+
+    def limit(self, *each: tuple[int, float], everywhere: tuple[int, float] | None = None) -> None:
+        """Enforce so many messages in so many seconds in each chat, and in all together."""
+        self._limits = each
+        self._limit_everywhere = everywhere
+
+    async def push(self, url: str, tries: int = 3) -> list[int]:
+        """Post the waiting updates to a webhook, each until it is taken; return the answers.
+
+        Tests serve the webhook at `url`; the address that was set must be one of https.
+        """
+        assert self.webhook_url, "no webhook is set"
+        statuses: list[int] = []
+        headers = {"X-Telegram-Bot-Api-Secret-Token": self.webhook_secret}
+        async with ClientSession() as session:
+            while self._updates and tries:
+                async with session.post(url, json=self._updates[0], headers=headers) as response:
+                    statuses.append(response.status)
+                if statuses[-1] == 200:
+                    self._updates.pop(0)
+                else:
+                    self.webhook_error = f"Wrong response from the webhook: {statuses[-1]}"
+                    tries -= 1
+        self._notify()
+        return statuses
 
     def pass_a_quiet_week(self, next_update_id: int) -> None:
         """Begin the updates' numbers anew, as Telegram does after a week without any."""
@@ -237,9 +401,22 @@ class FakeTelegram:
         """The ids of the updates that Telegram would send again."""
         return [update["update_id"] for update in self._updates]
 
+    @property
+    def updates(self) -> list[Json]:
+        """The updates that wait, as Telegram sends them."""
+        return list(self._updates)
+
+    def forget_updates(self) -> None:
+        """Lose the updates that wait, as when they were confirmed before."""
+        self._updates.clear()
+
     def called(self, method: str) -> list[Json]:
         """Return what each request of a method gave."""
         return [call.params for call in self.calls if call.method == method]
+
+    def connections(self, method: str) -> set[int]:
+        """Return the ports from which a method was called: one for each connection."""
+        return set(self._peers[method])
 
     async def until(self, is_true: Callable[[], object]) -> None:
         """Wait until something holds. Looks after each request and delivery."""
@@ -256,16 +433,21 @@ class FakeTelegram:
     async def _handle(self, request: web.Request) -> web.StreamResponse:
         method = request.match_info["method"]
         given = {**request.query, **await request.post()}
-        params = {key: _decoded(key, value) for key, value in given.items()}
+        params = {key: decoded(key, value) for key, value in given.items()}
         self.calls.append(Call(method, params))
+        self._peers[method].append(request.transport.get_extra_info("peername")[1])
         if method in self._held:
             self._notify()
             await self._held[method].wait()
         fault = self._faults[method].popleft() if self._faults[method] else None
         try:
+            if fault and fault.stall:
+                return await self._stall(request)
             if fault and not fault.lose_answer:
+                self._keep_waiting(method, params, fault)
                 return _broken(request, fault)
             self._check_token(request.match_info["token"])
+            self._check_limits(method, params)
             result = await self._answer(method, params)
         except Refused as refusal:
             return web.json_response(refusal.body, status=refusal.status)
@@ -274,6 +456,59 @@ class FakeTelegram:
         if fault:
             return web.Response(text=fault.garbled) if fault.garbled else _hung_up(request)
         return web.json_response({"ok": True, "result": result})
+
+    async def _stall(self, request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse(headers={"Content-Type": "application/json"})
+        await response.prepare(request)
+        while not self._stopped.is_set():
+            try:
+                await response.write(b" ")
+                async with asyncio.timeout(0.02):
+                    await self._stopped.wait()
+            except TimeoutError:
+                continue
+            except ConnectionError:
+                break
+        return response
+
+    async def _download(self, request: web.Request) -> web.Response:
+        path = request.match_info["path"]
+        self.calls.append(Call("file", {"path": path}))
+        fault = self._faults["file"].popleft() if self._faults["file"] else None
+        if fault and fault.drop:
+            _hung_up(request)
+        if request.match_info["token"] != self.token or fault:
+            return web.json_response({"ok": False, "error_code": 404}, status=404)
+        return web.Response(body=self._files[path.removeprefix("files/")])
+
+    def _keep_waiting(self, method: str, params: Json, fault: Fault) -> None:
+        """Note until when a 429 forbids requests to its chat."""
+        wait = fault.parameters.get("retry_after")
+        if wait and method in SENDING and "chat_id" in params:
+            self._waits[params["chat_id"]] = time.monotonic() + wait
+
+    def _check_limits(self, method: str, params: Json) -> None:
+        if method not in SENDING or "chat_id" not in params:
+            return
+        now, chat = time.monotonic(), params["chat_id"]
+        if now < self._waits.get(chat, 0.0):
+            self.too_early.append(self.calls[-1])
+        if method == "sendChatAction":  # no message, so it does not count
+            return
+        windows: list[tuple[object, int, float]] = [
+            (chat, count, seconds) for count, seconds in self._limits
+        ]
+        if self._limit_everywhere:
+            windows.append(("everywhere", *self._limit_everywhere))
+        for key, count, seconds in windows:
+            recent = [at for at in self._times[key] if at > now - seconds]
+            if len(recent) >= count:
+                self._waits[chat] = now + 1
+                self.refusals.append(method)
+                refusal = "Too Many Requests: retry after 1"
+                raise Refused(429, refusal, {"retry_after": 1})
+        for key in {key for key, _, _ in windows}:
+            self._times[key].append(now)
 
     def _check_token(self, token: str) -> None:
         number, _, secret = token.partition(":")
@@ -288,20 +523,29 @@ class FakeTelegram:
                 return self.me
             case "getUpdates":
                 return await self._get_updates(params)
-            case "sendMessage":
-                return self._send_message(params)
-            case "editMessageText":
-                return self._edit_message_text(params)
-            case "sendChatAction":
-                return self._send_chat_action(params)
+            case "getWebhookInfo":
+                return self._webhook_info()
             case "answerCallbackQuery":
                 return self._answer_callback_query(params)
-            case "setWebhook":
-                self.webhook_url = params.get("url", "")
-                return True
-            case "deleteWebhook":
-                return self._delete_webhook(params)
-        raise Refused(404, "Not Found")
+        answers: dict[str, Callable[[Json], Any]] = {
+            "sendMessage": self._send_message,
+            "sendMessageDraft": self._send_message_draft,
+            "sendDocument": self._send_document,
+            "sendChatAction": self._send_chat_action,
+            "editMessageText": self._edit_message_text,
+            "editMessageReplyMarkup": self._edit_message_reply_markup,
+            "deleteMessage": self._delete_message,
+            "deleteMessages": self._delete_messages,
+            "deleteBusinessMessages": self._delete_business_messages,
+            "getBusinessConnection": self._get_business_connection,
+            "getFile": self._get_file,
+            "setMyCommands": self._set_my_commands,
+            "setWebhook": self._set_webhook,
+            "deleteWebhook": self._delete_webhook,
+        }
+        if method not in answers:
+            raise Refused(404, "Not Found")
+        return answers[method](params)
 
     async def _get_updates(self, params: Json) -> list[Json]:
         if self.webhook_url:
@@ -326,19 +570,54 @@ class FakeTelegram:
         return self._updates[: min(int(params.get("limit", 100)), 100)]
 
     def _send_message(self, params: Json) -> Json:
+        chat = self._chat_to_write_in(params)
+        text = checked_text(params)
+        fields: Json = {"text": text, "entities": checked_entities(params)}
+        return self._post(chat, params, fields)
+
+    def _send_document(self, params: Json) -> Json:
+        chat = self._chat_to_write_in(params)
+        document = params.get("document")
+        if not isinstance(document, web.FileField):
+            raise Refused(400, "Bad Request: there is no document in the request")
+        content = document.file.read()
+        file_id = f"document-{self._next_message_id}"
+        self.keeps_file(file_id, content)
+        size = len(content)
+        shown = {"file_id": file_id, "file_unique_id": file_id, "file_size": size}
+        return self._post(chat, params, {"document": {**shown, "file_name": document.filename}})
+
+    def _send_message_draft(self, params: Json) -> bool:
         chat = self._chat(params)
-        text = _checked_text(params)
-        thread = params.get("message_thread_id")
-        if thread and (chat["id"], int(thread)) not in self._topics:
-            raise Refused(400, "Bad Request: message thread not found")
-        fields: Json = {"text": text}
-        if thread:
-            fields |= {"message_thread_id": int(thread), "is_topic_message": True}
+        if chat["type"] != "private":
+            raise Refused(400, "Bad Request: TEXTDRAFT_PEER_INVALID")
+        if not params.get("draft_id"):
+            raise Refused(400, "Bad Request: RANDOM_ID_INVALID")
+        if utf16_units(str(params.get("text", ""))) > MESSAGE_LIMIT:
+            raise Refused(400, "Bad Request: message is too long")
+        checked_entities(params)
+        self._check_thread(chat, params)
+        self.drafts[chat["id"]].append(params)
+        return True
+
+    def _post(self, chat: Json, params: Json, fields: Json) -> Json:
+        if thread := self._check_thread(chat, params):
+            fields |= {"message_thread_id": thread, "is_topic_message": True}
+        if connection := params.get("business_connection_id"):
+            fields |= {"business_connection_id": connection, "sender_business_bot": self.me}
         if reply := params.get("reply_parameters"):
             fields |= self._replied(chat, reply)
+        if markup := checked_markup(params):
+            fields |= {"reply_markup": markup}
         message = self._new_message(chat, self.me, fields)
         self._sent[chat["id"]].append(message)
         return message
+
+    def _check_thread(self, chat: Json, params: Json) -> int:
+        thread = int(params.get("message_thread_id", 0))
+        if thread and (chat["id"], thread) not in self._topics:
+            raise Refused(400, "Bad Request: message thread not found")
+        return thread
 
     def _replied(self, chat: Json, reply: Json) -> Json:
         replied = self._messages.get((chat["id"], reply["message_id"]))
@@ -347,20 +626,108 @@ class FakeTelegram:
         return {"reply_to_message": replied} if replied else {}
 
     def _edit_message_text(self, params: Json) -> Json:
-        chat = self._chat(params)
+        message = self._message_to_edit(params)
+        if "text" not in message:
+            raise Refused(400, "Bad Request: there is no text in the message to edit")
+        new: Json = {"text": checked_text(params), "entities": checked_entities(params)}
+        new["reply_markup"] = checked_markup(params)
+        if all(message.get(field) == value for field, value in new.items()):
+            raise Refused(400, "Bad Request: message is not modified")
+        message |= {**new, "edit_date": message["date"]}
+        return shown(message)
+
+    def _edit_message_reply_markup(self, params: Json) -> Json:
+        message = self._message_to_edit(params)
+        markup = checked_markup(params)
+        if markup == message.get("reply_markup"):
+            raise Refused(400, "Bad Request: message is not modified")
+        message |= {"reply_markup": markup}
+        return shown(message)
+
+    def _message_to_edit(self, params: Json) -> Json:
+        chat = self._chat_to_write_in(params)
         message = self._messages.get((chat["id"], int(params.get("message_id", 0))))
         if message is None:
             raise Refused(400, "Bad Request: message to edit not found")
         if message["from"]["id"] != self.me["id"]:
             raise Refused(400, "Bad Request: message can't be edited")
-        text = _checked_text(params)
-        if text == message["text"]:
-            raise Refused(400, "Bad Request: message is not modified")
-        message |= {"text": text, "edit_date": message["date"]}
         return message
 
+    def _delete_message(self, params: Json) -> bool:
+        chat = self._chat(params)
+        if self._messages.pop((chat["id"], int(params.get("message_id", 0))), None) is None:
+            raise Refused(400, "Bad Request: message to delete not found")
+        return True
+
+    def _delete_messages(self, params: Json) -> bool:
+        chat, ids = self._chat(params), params.get("message_ids") or []
+        if not 1 <= len(ids) <= 100:
+            raise Refused(400, "Bad Request: message identifiers are not specified")
+        for message_id in ids:  # those that are gone are skipped
+            self._messages.pop((chat["id"], message_id), None)
+        return True
+
+    def _delete_business_messages(self, params: Json) -> bool:
+        rights = self._connection(params)["rights"]
+        if not (rights.get("can_delete_sent_messages") or rights.get("can_delete_all_messages")):
+            raise Refused(400, "Bad Request: BOT_ACCESS_FORBIDDEN")
+        for key in [key for key in self._messages if key[1] in params["message_ids"]]:
+            if self._messages[key].get("business_connection_id"):
+                del self._messages[key]
+        return True
+
+    def _get_business_connection(self, params: Json) -> Json:
+        return self._connection(params)
+
+    def _connection(self, params: Json) -> Json:
+        connection = self._connections.get(str(params.get("business_connection_id")))
+        if connection is None:
+            raise Refused(400, "Bad Request: BUSINESS_CONNECTION_INVALID")
+        return connection
+
+    def _get_file(self, params: Json) -> Json:
+        file_id = params.get("file_id")
+        if file_id not in self._files:
+            raise Refused(400, "Bad Request: wrong file_id or the file is temporarily unavailable")
+        size = len(self._files[file_id])
+        if size > FILE_LIMIT:
+            raise Refused(400, "Bad Request: file is too big")
+        file = {"file_id": file_id, "file_unique_id": file_id, "file_size": size}
+        return {**file, "file_path": f"files/{file_id}"}
+
+    def _set_my_commands(self, params: Json) -> bool:
+        commands = params.get("commands") or []
+        for command in commands:
+            if not re.fullmatch(r"[a-z0-9_]{1,32}", command["command"]):
+                raise Refused(400, "Bad Request: BOT_COMMAND_INVALID")
+            if not 1 <= len(command["description"]) <= 256:
+                raise Refused(400, "Bad Request: BOT_COMMAND_DESCRIPTION_INVALID")
+        self.commands[str(params.get("language_code", ""))] = commands
+        return True
+
+    def _set_webhook(self, params: Json) -> bool:
+        url, secret = str(params.get("url", "")), str(params.get("secret_token", ""))
+        if url and not url.startswith("https://"):
+            description = "bad webhook: An HTTPS URL must be provided for webhook"
+            raise Refused(400, f"Bad Request: {description}")
+        if secret and not SECRET.fullmatch(secret):
+            description = "secret token contains unallowed characters"
+            raise Refused(400, f"Bad Request: {description}")
+        self.webhook_url, self.webhook_secret, self.webhook_error = url, secret, ""
+        self._allowed = params.get("allowed_updates") or self._allowed
+        if params.get("drop_pending_updates"):
+            self._updates.clear()
+        return True
+
+    def _webhook_info(self) -> Json:
+        info: Json = {"url": self.webhook_url, "has_custom_certificate": False}
+        info["pending_update_count"] = len(self._updates)
+        if self.webhook_error:
+            info |= {"last_error_date": 1_790_000_000, "last_error_message": self.webhook_error}
+        return info
+
     def _send_chat_action(self, params: Json) -> bool:
-        self._chat(params)
+        self._chat_to_write_in(params)
         if params.get("action") not in CHAT_ACTIONS:
             raise Refused(400, "Bad Request: wrong parameter action in request")
         return True
@@ -384,7 +751,20 @@ class FakeTelegram:
             raise Refused(400, "Bad Request: chat not found")
         if chat_id in self._blocked:
             raise Refused(403, "Forbidden: bot was blocked by the user")
+        if new := self._migrated.get(chat_id):
+            description = "Bad Request: group chat was upgraded to a supergroup chat"
+            raise Refused(400, description, {"migrate_to_chat_id": new})
         return self._chats[chat_id]
+
+    def _chat_to_write_in(self, params: Json) -> Json:
+        if "business_connection_id" not in params:
+            return self._chat(params)
+        connection = self._connection(params)
+        if (connection["id"], params.get("chat_id")) not in self._business_chats:
+            raise Refused(400, "Bad Request: BUSINESS_PEER_INVALID")
+        if not connection["is_enabled"] or not connection["rights"].get("can_reply"):
+            raise Refused(400, "Bad Request: BOT_ACCESS_FORBIDDEN")
+        return {"id": params["chat_id"], "type": "private", "first_name": "Ada"}
 
     def _new_message(self, chat: Json, person: Json, fields: Json) -> Json:
         message = {
@@ -397,44 +777,6 @@ class FakeTelegram:
         self._next_message_id += 1
         self._messages[chat["id"], message["message_id"]] = message
         return message
-
-
-def entities_of(text: str) -> list[Json]:
-    """Return the mentions and commands in a text, with UTF-16 offsets as Telegram counts them."""
-    found: list[Json] = []
-    offset = 0
-    for word in text.split(" "):
-        length = utf16_units(word)
-        kind = {"@": "mention", "/": "bot_command"}.get(word[:1])
-        if kind and length > 1:
-            found.append({"type": kind, "offset": offset, "length": length})
-        offset += length + 1
-    return found
-
-
-def utf16_units(text: str) -> int:
-    """Count as Telegram counts."""
-    return len(text.encode("utf-16-le", "surrogatepass")) // 2
-
-
-def _checked_text(params: Json) -> str:
-    text = str(params.get("text", "")).strip()
-    if not text:
-        raise Refused(400, "Bad Request: message text is empty")
-    if utf16_units(text) > MESSAGE_LIMIT:
-        raise Refused(400, "Bad Request: message is too long")
-    return text
-
-
-def _decoded(key: str, value: Any) -> Any:
-    """Read what the client wrote as JSON; a text that happens to be JSON stays a text."""
-    if key == "text":
-        return value
-    try:
-        decoded = json.loads(value)
-    except ValueError:
-        return value
-    return decoded if isinstance(decoded, (dict, list, bool, int)) else value
 
 
 def _broken(request: web.Request, fault: Fault) -> web.StreamResponse:

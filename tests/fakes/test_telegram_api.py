@@ -8,8 +8,11 @@ from typing import Any
 import aiohttp
 import pytest
 import pytest_asyncio
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 
-from tests.fakes.telegram_api import FakeTelegram, Fault, entities_of
+from tests.fakes.telegram_api import FakeTelegram, Fault
+from tests.fakes.telegram_rules import entities_of
 
 Json = dict[str, Any]
 ADA = 42
@@ -299,3 +302,239 @@ async def test_that_waiting_for_a_reply_ends_with_the_reply(
     await bot.result("sendMessage", chat_id=ADA, text="two")
 
     assert [(await reply)["text"], (await telegram.next_reply(ADA))["text"]] == ["one", "two"]
+
+
+BOLD = {"type": "bold", "offset": 0, "length": 1}
+
+
+@pytest.mark.parametrize(
+    ("entity", "is_taken"),
+    [
+        pytest.param(BOLD, True, id="within"),
+        pytest.param({**BOLD, "length": 4}, True, id="to-the-end"),
+        pytest.param({**BOLD, "length": 5}, False, id="too-long"),
+        pytest.param({**BOLD, "offset": -1}, False, id="before"),
+        pytest.param({**BOLD, "length": 0}, False, id="empty"),
+        pytest.param({**BOLD, "offset": 2}, False, id="cuts-an-emoji"),
+        pytest.param({**BOLD, "type": "shouting"}, False, id="unknown"),
+        pytest.param({**BOLD, "type": "text_link", "url": "tg://user?id=1"}, False, id="app-link"),
+    ],
+)
+async def test_that_entities_must_fit_the_text(
+    telegram: FakeTelegram, bot: Bot, entity: Json, is_taken: bool
+) -> None:
+    telegram.add_chat(ADA)
+
+    answer = await bot.call("sendMessage", chat_id=ADA, text="a😀b", entities=[entity])
+
+    assert answer["ok"] is is_taken
+    assert is_taken or "can't parse" in answer["description"]
+
+
+@pytest.mark.parametrize(("data", "is_taken"), [("a" * 64, True), ("二" * 22, False), ("", False)])
+async def test_that_a_button_holds_64_bytes(
+    telegram: FakeTelegram, bot: Bot, data: str, is_taken: bool
+) -> None:
+    telegram.add_chat(ADA)
+    markup = {"inline_keyboard": [[{"text": "Yes", "callback_data": data}]]}
+
+    answer = await bot.call("sendMessage", chat_id=ADA, text="Well?", reply_markup=markup)
+
+    assert answer["ok"] is is_taken
+    if is_taken:
+        assert telegram.buttons(ADA, answer["result"]["message_id"]) == [[data]]
+
+
+async def test_that_buttons_can_be_taken_away_once(telegram: FakeTelegram, bot: Bot) -> None:
+    telegram.add_chat(ADA)
+    markup = {"inline_keyboard": [[{"text": "Yes", "callback_data": "y"}]]}
+    sent = await bot.result("sendMessage", chat_id=ADA, text="Well?", reply_markup=markup)
+    message = {"chat_id": ADA, "message_id": sent["message_id"]}
+
+    await bot.result("editMessageReplyMarkup", **message)
+    again = await bot.call("editMessageReplyMarkup", **message)
+
+    assert telegram.buttons(ADA, sent["message_id"]) == []
+    assert again["description"] == "Bad Request: message is not modified"
+
+
+@pytest.mark.parametrize(
+    ("params", "description"),
+    [
+        pytest.param({"chat_id": ADA, "draft_id": 1}, None, id="private"),
+        pytest.param({"chat_id": ADA, "draft_id": 0}, "RANDOM_ID_INVALID", id="zero"),
+        pytest.param({"chat_id": -5, "draft_id": 1}, "TEXTDRAFT_PEER_INVALID", id="group"),
+        pytest.param({"chat_id": 9, "draft_id": 1}, "chat not found", id="unknown"),
+    ],
+)
+async def test_that_drafts_are_for_private_chats(
+    telegram: FakeTelegram, bot: Bot, params: Json, description: str | None
+) -> None:
+    telegram.add_chat(ADA)
+    telegram.add_chat(-5)
+
+    answer = await bot.call("sendMessageDraft", text="You", **params)
+
+    assert answer.get("description") == (f"Bad Request: {description}" if description else None)
+    assert len(telegram.drafts[ADA]) == (0 if description else 1)
+    assert telegram.replies(ADA) == []
+
+
+async def test_that_deleting_many_skips_those_that_are_gone(
+    telegram: FakeTelegram, bot: Bot
+) -> None:
+    telegram.add_chat(ADA)
+    sent = await bot.result("sendMessage", chat_id=ADA, text="hi")
+    ids = [sent["message_id"], 99]
+
+    assert await bot.result("deleteMessages", chat_id=ADA, message_ids=ids) is True
+    assert telegram.replies(ADA) == []
+    assert (await bot.call("deleteMessages", chat_id=ADA, message_ids=[]))["status"] == 400
+    assert (await bot.call("deleteMessage", chat_id=ADA, message_id=99))["status"] == 400
+
+
+@pytest.mark.parametrize(
+    ("params", "is_taken"),
+    [
+        pytest.param({"url": "https://shop.example/hook", "secret_token": "a_-1"}, True, id="good"),
+        pytest.param({"url": "http://shop.example/hook"}, False, id="http"),
+        pytest.param({"url": "https://a.example", "secret_token": "a b"}, False, id="secret"),
+    ],
+)
+async def test_that_a_webhook_needs_https_and_a_plain_secret(
+    bot: Bot, params: Json, is_taken: bool
+) -> None:
+    assert (await bot.call("setWebhook", **params))["ok"] is is_taken
+    info = await bot.result("getWebhookInfo")
+    assert info["url"] == (params["url"] if is_taken else "")
+
+
+async def test_that_updates_are_posted_with_the_secret_until_they_are_taken(
+    telegram: FakeTelegram, bot: Bot
+) -> None:
+    seen: list[tuple[str | None, int]] = []
+
+    async def take(request: web.Request) -> web.Response:
+        update = await request.json()
+        seen.append((request.headers.get("X-Telegram-Bot-Api-Secret-Token"), update["update_id"]))
+        return web.Response(status=503 if len(seen) == 1 else 200)
+
+    app = web.Application()
+    app.router.add_post("/hook", take)
+    await bot.result("setWebhook", url="https://shop.example/hook", secret_token="secret")
+    first = telegram.customer_writes(ADA, "one")
+    second = telegram.customer_writes(ADA, "two")
+    async with TestServer(app) as server:
+        assert await telegram.push(str(server.make_url("/hook"))) == [503, 200, 200]
+
+    assert seen == [("secret", first), ("secret", first), ("secret", second)]
+    assert "503" in (await bot.result("getWebhookInfo"))["last_error_message"]
+
+
+async def test_that_a_file_is_found_first_and_then_loaded(telegram: FakeTelegram, bot: Bot) -> None:
+    telegram.keeps_file("f1", b"content")
+    telegram.keeps_file("f2", b"a" * 20_000_001)
+
+    path = (await bot.result("getFile", file_id="f1"))["file_path"]
+    url = f"{telegram.base_url}/file/bot{telegram.token}/{path}"
+    async with aiohttp.ClientSession() as session:
+        async with session.get(url) as response:
+            assert await response.read() == b"content"
+        async with session.get(url.replace(telegram.token, "1:x")) as response:
+            assert response.status == 404
+
+    assert (await bot.call("getFile", file_id="f2"))[
+        "description"
+    ] == "Bad Request: file is too big"
+    assert (await bot.call("getFile", file_id="f3"))["status"] == 400
+
+
+async def test_that_a_business_account_decides_who_may_write(
+    telegram: FakeTelegram, bot: Bot
+) -> None:
+    message = {"chat_id": ADA, "text": "hi", "business_connection_id": "b1"}
+    unknown = await bot.call("sendMessage", **message)
+    telegram.connects_business("b1", 7, can_reply=True)
+    stranger = await bot.call("sendMessage", **message)
+    asked = telegram.writes_to_business("b1", ADA, "hello")
+    answered = await bot.result("sendMessage", **message)
+    undeleted = await bot.call(
+        "deleteBusinessMessages",
+        business_connection_id="b1",
+        message_ids=[answered["message_id"]],
+    )
+    telegram.connects_business("b1", 7, can_reply=False)
+    forbidden = await bot.call("sendMessage", **message)
+
+    assert answered["message_id"] == asked + 1
+    assert answered["sender_business_bot"] == telegram.me
+    assert [a["description"] for a in (unknown, stranger, undeleted, forbidden)] == [
+        "Bad Request: BUSINESS_CONNECTION_INVALID",
+        "Bad Request: BUSINESS_PEER_INVALID",
+        "Bad Request: BOT_ACCESS_FORBIDDEN",
+        "Bad Request: BOT_ACCESS_FORBIDDEN",
+    ]
+    connection = await bot.result("getBusinessConnection", business_connection_id="b1")
+    assert connection["rights"] == {"can_reply": False}
+
+
+async def test_that_a_limit_refuses_what_is_too_fast(telegram: FakeTelegram, bot: Bot) -> None:
+    telegram.add_chat(ADA)
+    telegram.add_chat(7)
+    telegram.limit((1, 60), everywhere=(2, 60))
+
+    statuses = [
+        (await bot.call("sendMessage", chat_id=chat, text="hi"))["status"]
+        for chat in (ADA, ADA, 7, 7)
+    ]
+
+    assert statuses == [200, 429, 200, 429]
+    assert telegram.refusals == ["sendMessage", "sendMessage"]
+    await bot.call("sendMessage", chat_id=ADA, text="hi")
+    assert [call.params["chat_id"] for call in telegram.too_early] == [ADA]
+
+
+async def test_that_a_stalled_answer_never_ends(telegram: FakeTelegram, bot: Bot) -> None:
+    telegram.fail_next("getMe", Fault.stalled())
+
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.1):
+            await bot.call("getMe")
+
+    assert (await bot.call("getMe"))["ok"]
+
+
+@pytest.mark.parametrize(("name", "is_taken"), [("help", True), ("Help", False), ("", False)])
+async def test_that_a_command_has_a_plain_name(
+    telegram: FakeTelegram, bot: Bot, name: str, is_taken: bool
+) -> None:
+    commands = [{"command": name, "description": "Help"}]
+
+    answer = await bot.call("setMyCommands", commands=commands, language_code="zh")
+
+    assert answer["ok"] is is_taken
+    assert ("zh" in telegram.commands) is is_taken
+
+
+async def test_that_an_edit_and_a_reaction_come_as_updates(
+    telegram: FakeTelegram, bot: Bot
+) -> None:
+    telegram.customer_writes(ADA, "one")
+    telegram.edits_message(ADA, 1, "two")
+    telegram.reacts(ADA, 1, "👍")
+
+    _, edit, reaction = await bot.result("getUpdates")
+
+    assert edit["edited_message"]["text"] == "two"
+    assert edit["edited_message"]["edit_date"] > edit["edited_message"]["date"]
+    assert reaction["message_reaction"]["new_reaction"] == [{"type": "emoji", "emoji": "👍"}]
+
+
+async def test_that_a_group_that_moved_names_its_new_number(
+    telegram: FakeTelegram, bot: Bot
+) -> None:
+    telegram.group_becomes_supergroup(-5, -100)
+
+    answer = await bot.call("sendMessage", chat_id=-5, text="hi")
+
+    assert answer["parameters"] == {"migrate_to_chat_id": -100}

@@ -1,0 +1,106 @@
+"""The beginning of an answer, while it is being written.
+
+Private chats have drafts, which vanish when the answer comes. Elsewhere, and where Telegram takes
+no draft, a message is posted once and edited; the answer then goes in its place. A preview never
+waits: without a free slot it is skipped.
+"""
+
+import time
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from adapters.pacing import Pacer
+from adapters.rendering import Links, safe_markdown
+from adapters.telegram.address import Address, Post, question_of
+from adapters.telegram.formatting import Formatted, formatted
+from adapters.telegram.posting import CannotEdit, Poster
+from adapters.telegram.sending import parse_address
+from bot.errors import DeliveryError
+from bot.messages import Place
+
+_NO_DRAFTS_SECONDS = 600.0
+_KEPT = 1000
+
+
+@dataclass(slots=True)
+class _Shown:
+    post: Post
+    message: Formatted
+
+
+class Previews:
+    """Shows how an answer grows."""
+
+    def __init__(
+        self,
+        poster: Poster,
+        pacer: Pacer,
+        links: Links,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._poster = poster
+        self._pacer = pacer
+        self._links = links
+        self._clock = clock
+        self._shown: dict[tuple[str, str], _Shown] = {}
+        self._no_drafts_until: dict[str, float] = {}
+
+    async def show(self, place: Place, text: str) -> str | None:
+        """Show all of a text so far; return the id of the post that shows it, if one stays.
+
+        Raises DeliveryError when it can't be shown.
+        """
+        address = parse_address(place.address)
+        parts = formatted(safe_markdown(text, self._links), self._links)
+        if not parts:
+            return self._post_at(place)
+        if address.is_private and not self._refuses_drafts(address):
+            await self._draft(address, place, parts[-1])
+            return None
+        return await self._show(address, place, parts[0])
+
+    def forget(self, address: str, in_reply_to: str) -> None:
+        """End the preview of an answer: it is sent, or given up."""
+        self._shown.pop((address, in_reply_to), None)
+
+    def _post_at(self, place: Place) -> str | None:
+        shown = self._shown.get((place.address, place.in_reply_to))
+        return str(shown.post) if shown else None
+
+    def _refuses_drafts(self, address: Address) -> bool:
+        return self._no_drafts_until.get(address.key, 0.0) > self._clock()
+
+    async def _draft(self, address: Address, place: Place, message: Formatted) -> None:
+        if not self._pacer.take(address.key):
+            return
+        draft_id = zlib.crc32(f"{place.address} {place.in_reply_to}".encode()) or 1
+        if not await self._poster.draft(address, draft_id, message):
+            self._no_drafts_until[address.key] = self._clock() + _NO_DRAFTS_SECONDS
+            _drop_oldest(self._no_drafts_until)
+
+    async def _show(self, address: Address, place: Place, message: Formatted) -> str | None:
+        key = place.address, place.in_reply_to
+        shown = self._shown.get(key)
+        if shown and shown.message == message:
+            return str(shown.post)
+        if not self._pacer.take(address.key):
+            return str(shown.post) if shown else None
+        if shown is None:
+            question = question_of(place.in_reply_to) if address.person else None
+            post = await self._poster.post(address, message, question=question, is_paced=True)
+            self._shown[key] = _Shown(post, message)
+            _drop_oldest(self._shown)
+            return str(post)
+        try:
+            await self._poster.edit(shown.post, message, is_paced=True)
+        except CannotEdit as err:
+            raise DeliveryError(f"The beginning of an answer can't be edited: {err}.") from None
+        shown.message = message
+        return str(shown.post)
+
+
+def _drop_oldest(kept: dict[Any, Any]) -> None:
+    if len(kept) > _KEPT:
+        del kept[next(iter(kept))]

@@ -1,0 +1,61 @@
+"""A Telegram channel for tests: quick where the real one is patient."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from adapters.pacing import Pace
+from adapters.rendering import Links
+from adapters.telegram import TelegramChannel
+from adapters.telegram.limits import Limits
+from bot.messages import Place
+from prompts import Prompts
+from tests.adapters.recording_inbox import RecordingInbox
+from tests.fakes.telegram_api import FakeTelegram
+
+ADA = 42
+GROUP = -1001
+LINKS = Links(frozenset({"shop.example"}))
+NO_LIMITS = Limits(everywhere=(Pace(10_000, 1),), chat=(Pace(10_000, 1),), group=(Pace(10_000, 1),))
+
+
+def channel_for(telegram: FakeTelegram, inbox: RecordingInbox, **settings: Any) -> TelegramChannel:
+    defaults = {
+        "token": telegram.token,
+        "base_url": telegram.base_url,
+        "links": LINKS,
+        "limits": NO_LIMITS,
+        "first_delay_seconds": 0.01,
+        "longest_delay_seconds": 0.05,
+        "typing_repeat_seconds": 0.01,
+    }
+    return TelegramChannel(inbox=inbox, prompts=Prompts.load(), **{**defaults, **settings})
+
+
+@asynccontextmanager
+async def running(channel: TelegramChannel) -> AsyncIterator[TelegramChannel]:
+    task = asyncio.create_task(channel.run())
+    try:
+        yield channel
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        await channel.close()
+
+
+@asynccontextmanager
+async def sending(
+    telegram: FakeTelegram, inbox: RecordingInbox, **settings: Any
+) -> AsyncIterator[TelegramChannel]:
+    """A channel that only sends, closed in the end."""
+    channel = channel_for(telegram, inbox, **settings)
+    try:
+        yield channel
+    finally:
+        await channel.close()
+
+
+def place(address: object = ADA, **changes: Any) -> Place:
+    known: dict[str, Any] = {"customer": str(ADA), "in_reply_to": "message:42:1", "language": "en"}
+    return Place(address=str(address), **{**known, **changes})

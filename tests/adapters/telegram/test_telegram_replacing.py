@@ -1,0 +1,178 @@
+"""A reply that goes in the place of posts, and one that takes them away."""
+
+from typing import Any
+
+import pytest
+
+from adapters.telegram import TelegramChannel
+from bot.errors import DeliveryError, DeliveryInDoubt
+from bot.messages import Document, Outgoing
+from tests.adapters.samples import reply as sample
+from tests.adapters.telegram.channels import ADA, GROUP
+from tests.fakes.telegram_api import FakeTelegram, Fault
+
+LONG = "A sentence of some length. " * 400
+
+
+def reply(**changes: Any) -> Outgoing:
+    defaults = {"address": str(ADA), "citations": (), "source": "courtesy"}
+    return sample(**{**defaults, **changes})
+
+
+@pytest.mark.parametrize(
+    "texts", [("Within 30 days.", "Within 14 days."), ("三十天。", "十四天。")]
+)
+async def test_that_a_new_version_goes_in_the_place_of_the_old(
+    telegram: FakeTelegram, channel: TelegramChannel, texts: tuple[str, str]
+) -> None:
+    telegram.add_chat(ADA)
+    old = await channel.send(reply(text=texts[0]))
+
+    new = await channel.send(reply(id=2, text=texts[1], replaces=old))
+
+    assert new == old
+    assert telegram.replies(ADA) == [texts[1]]
+
+
+async def test_that_surplus_posts_go_and_missing_ones_come(
+    telegram: FakeTelegram, channel: TelegramChannel
+) -> None:
+    telegram.add_chat(ADA)
+    two = await channel.send(reply(text=LONG))
+    one = await channel.send(reply(id=2, text="Short.", replaces=two))
+    shown = telegram.replies(ADA)
+    three = await channel.send(reply(id=3, text=LONG + LONG, replaces=one))
+
+    assert (len(two), one, shown) == (3, two[:1], ["Short."])
+    assert three[0] == one[0]
+    assert "".join("".join(telegram.replies(ADA)).split()) == "".join((LONG + LONG).split())
+
+
+async def test_that_the_same_text_again_is_no_error(
+    telegram: FakeTelegram, channel: TelegramChannel
+) -> None:
+    telegram.add_chat(ADA)
+    old = await channel.send(reply())
+
+    assert await channel.send(reply(id=2, replaces=old)) == old
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        pytest.param(Fault.server_error(), id="500"),
+        pytest.param(Fault.dropped(), id="dropped"),
+        pytest.param(Fault.answer_lost(), id="answer-lost"),
+        pytest.param(Fault.answer_garbled("<html>"), id="html"),
+    ],
+)
+@pytest.mark.parametrize("method", ["editMessageText", "deleteMessages"])
+async def test_that_a_lost_edit_may_be_repeated(
+    telegram: FakeTelegram, channel: TelegramChannel, method: str, fault: Fault
+) -> None:
+    telegram.add_chat(ADA)
+    old = await channel.send(reply(text=LONG))
+    telegram.fail_next(method, fault)
+    new = reply(id=2, text="Short.", replaces=old)
+
+    with pytest.raises(DeliveryError) as caught:
+        await channel.send(new)
+    posts = await channel.send(new)
+
+    assert not isinstance(caught.value, DeliveryInDoubt)
+    assert posts == old[:1]
+    assert telegram.replies(ADA) == ["Short."]
+
+
+async def test_that_a_post_that_is_gone_is_posted_anew_with_all_that_follow(
+    telegram: FakeTelegram, channel: TelegramChannel
+) -> None:
+    telegram.add_chat(ADA)
+    old = await channel.send(reply(text=LONG))
+    telegram.loses(ADA, telegram.posts(ADA)[0]["message_id"])
+
+    new = await channel.send(reply(id=2, text="B" + LONG, replaces=old))
+
+    assert not set(new) & set(old)
+    assert "".join("".join(telegram.replies(ADA)).split()) == "".join(f"B{LONG}".split())
+
+
+async def test_that_posts_of_a_group_that_moved_are_posted_anew(
+    telegram: FakeTelegram, channel: TelegramChannel
+) -> None:
+    telegram.add_chat(-5)
+    old = await channel.send(reply(address=f"-5:0:{ADA}"))
+    telegram.group_becomes_supergroup(-5, GROUP)
+
+    new = await channel.send(reply(id=2, address=f"{GROUP}:0:{ADA}", replaces=old))
+
+    assert new[0].startswith(f"{GROUP}:")
+    assert len(telegram.replies(GROUP)) == 1
+
+
+async def test_that_post_ids_of_an_earlier_version_do_no_harm(
+    telegram: FakeTelegram, channel: TelegramChannel
+) -> None:
+    telegram.add_chat(ADA)
+
+    await channel.send(reply(replaces=("17", "D1:2")))
+
+    assert len(telegram.replies(ADA)) == 1
+
+
+async def test_that_a_retraction_takes_the_posts_away(
+    telegram: FakeTelegram, channel: TelegramChannel
+) -> None:
+    telegram.add_chat(ADA)
+    old = await channel.send(reply(text=LONG))
+    telegram.loses(ADA, telegram.posts(ADA)[1]["message_id"])
+    retraction = reply(id=2, text="", is_retraction=True, replaces=old)
+
+    assert await channel.send(retraction) == ()
+    assert await channel.send(retraction) == ()
+    assert telegram.replies(ADA) == []
+
+
+async def test_that_a_retraction_of_what_telegram_keeps_is_settled(
+    telegram: FakeTelegram, channel: TelegramChannel
+) -> None:
+    telegram.add_chat(ADA)
+    old = await channel.send(reply())
+    telegram.fail_next("deleteMessages", Fault(400, "Bad Request: message can't be deleted"))
+
+    assert await channel.send(reply(id=2, text="", is_retraction=True, replaces=old)) == ()
+
+
+@pytest.mark.parametrize("words", ["My data", "我的数据"])
+async def test_that_a_document_follows_the_text(
+    telegram: FakeTelegram, channel: TelegramChannel, words: str
+) -> None:
+    telegram.add_chat(ADA)
+    export = reply(text=words, document=Document(name="data.json", text='{"问": "退货？"}'))
+    telegram.fail_next("sendDocument", Fault.flood(1))
+
+    with pytest.raises(DeliveryError):
+        await channel.send(export)
+    posts = await channel.send(export)
+
+    text, document = telegram.posts(ADA)
+    assert text["text"] == words
+    assert document["document"]["file_name"] == "data.json"
+    assert telegram.content_of(document["document"]["file_id"]) == '{"问": "退货？"}'.encode()
+    assert posts == tuple(f"{ADA}:{post['message_id']}" for post in (text, document))
+
+
+async def test_that_refused_entities_leave_the_text(
+    telegram: FakeTelegram, channel: TelegramChannel
+) -> None:
+    telegram.add_chat(ADA)
+    refusal = Fault(400, "Bad Request: can't parse entities: unsupported")
+    telegram.fail_next("sendMessage", refusal)
+    telegram.fail_next("editMessageText", refusal)
+
+    old = await channel.send(reply(text="**Yes**"))
+    shown = telegram.replies(ADA)
+    new = await channel.send(reply(id=2, text="**No**", replaces=old))
+
+    assert (shown, telegram.replies(ADA), new) == (["Yes"], ["No"], old)
+    assert "entities" not in telegram.called("sendMessage")[1]
