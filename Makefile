@@ -8,7 +8,7 @@ ENGINE ?= $(if $(wildcard /dev/nvidia0),gpu,cpu)
 TORCH := torch==2.13.0
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps
 
-.PHONY: help run setup test lint format lock bench-serving clean
+.PHONY: help run setup test lint format lock bench-serving bench-channels clean
 .DEFAULT_GOAL := help
 
 help:
@@ -37,6 +37,10 @@ format: $(VENV)/.dev
 # For example: make bench-serving ARGS="--url http://127.0.0.1:8000/v1 --model SmolLM2-135M-Instruct"
 bench-serving: setup
 	$(BIN)/python -m serving.benchmark --chats 1 8 32 $(ARGS)
+
+# For example: make bench-channels ARGS="--quick"
+bench-channels: $(VENV)/.dev
+	@$(BIN)/python -m tests.benchmarks.channels $(ARGS)
 
 lock:
 	sh requirements/lock.sh

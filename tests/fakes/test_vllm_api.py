@@ -1,14 +1,21 @@
 """The fake model server keeps to what vLLM keeps to."""
 
 import asyncio
+import json
+import time
 from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
+import openai
 import pytest
 import pytest_asyncio
+from langchain_core.messages import AIMessageChunk
+from langchain_openai import ChatOpenAI
+from pydantic import SecretStr
 
-from tests.fakes.vllm_api import MODEL, FakeVllm, Fault, log_probability
+from tests.fakes.vllm_api import MODEL, Break, FakeVllm, Fault, log_probability
+from tests.fakes.vllm_replies import tokens_of
 
 
 @pytest_asyncio.fixture
@@ -150,4 +157,193 @@ async def test_that_a_client_that_goes_away_is_noticed(
 
     answer.cancel()
 
+    await vllm.until(lambda: vllm.abandoned == 1)
+
+
+@pytest_asyncio.fixture
+async def chat(vllm: FakeVllm) -> AsyncIterator[ChatOpenAI]:
+    """The library that the bot streams with."""
+    async with openai.DefaultAsyncHttpxClient(timeout=10, trust_env=False) as connections:
+        yield ChatOpenAI(
+            model=MODEL,
+            base_url=vllm.url,
+            api_key=SecretStr("none"),
+            http_async_client=connections,
+            max_retries=0,
+            stream_usage=True,
+        )
+
+
+async def read(chat: ChatOpenAI, into: list[AIMessageChunk], **options: Any) -> None:
+    async for chunk in chat.astream("When do you open?", **options):
+        assert isinstance(chunk, AIMessageChunk)
+        into.append(chunk)
+
+
+def words_of(chunks: list[AIMessageChunk]) -> list[str]:
+    return [chunk.text for chunk in chunks if chunk.text]
+
+
+@pytest.mark.parametrize(
+    ("text", "tokens"),
+    [
+        pytest.param("We open  at nine.", ["We", " open", "  at", " nine."], id="english"),
+        pytest.param("我们9点 开门。", ["我", "们", "9", "点", " 开", "门", "。"], id="chinese"),
+        pytest.param("- One\n- two\n", ["-", " One", "\n-", " two", "\n"], id="list"),
+        pytest.param("", [], id="nothing"),
+    ],
+)
+def test_that_tokens_together_are_the_text(text: str, tokens: list[str]) -> None:
+    assert tokens_of(text) == tokens
+    assert "".join(tokens) == text
+
+
+@pytest.mark.parametrize("text", ["We open at nine.", "我们九点开门。"], ids=["en", "zh"])
+async def test_that_a_stream_comes_token_by_token(
+    vllm: FakeVllm, chat: ChatOpenAI, text: str
+) -> None:
+    vllm.says(text)
+    chunks: list[AIMessageChunk] = []
+
+    await read(chat, chunks, logprobs=True)
+
+    whole = chunks[0]
+    for chunk in chunks[1:]:
+        whole += chunk
+    assert words_of(chunks) == tokens_of(text)
+    assert whole.response_metadata["finish_reason"] == "stop"
+    logprobs = whole.response_metadata["logprobs"]["content"]
+    assert [token["token"] for token in logprobs] == tokens_of(text)
+    assert whole.usage_metadata is not None
+    assert whole.usage_metadata["output_tokens"] == len(tokens_of(text))
+
+
+async def test_that_a_stream_is_laid_out_as_vllm_does(
+    vllm: FakeVllm, http: httpx.AsyncClient
+) -> None:
+    vllm.says("At nine.", "Nine.")
+
+    answer = await http.post("chat/completions", json=request(n=2, stream=True))
+
+    assert answer.headers["Content-Type"].startswith("text/event-stream")
+    *events, last = answer.text.removesuffix("\n\n").split("\n\n")
+    choices = [json.loads(event.removeprefix("data: "))["choices"][0] for event in events]
+    assert [(choice["index"], choice["delta"].get("content")) for choice in choices] == [
+        *[(0, ""), (1, ""), (0, "At"), (1, "Nine."), (0, " nine.")],
+        *[(0, ""), (1, "")],
+    ]
+    assert [choice["delta"].get("role") for choice in choices[:3]] == ["assistant"] * 2 + [None]
+    assert [choice["finish_reason"] for choice in choices[-3:]] == [None, "stop", "stop"]
+    assert last == "data: [DONE]"
+
+
+@pytest.mark.parametrize("stream", [True, False])
+async def test_that_no_answer_is_longer_than_asked_for(
+    vllm: FakeVllm, chat: ChatOpenAI, stream: bool
+) -> None:
+    vllm.says("We open at nine.")
+
+    answer = await chat.ainvoke("When?", max_tokens=2, stream=stream)
+
+    assert answer.text == "We open"
+    assert answer.response_metadata["finish_reason"] == "length"
+
+
+@pytest.mark.parametrize(
+    ("broken", "error"),
+    [
+        pytest.param(Break.dies(2), openai.APIConnectionError, id="dies"),
+        pytest.param(Break.error(2), openai.APIError, id="error"),
+        pytest.param(Break.garbage(2), ValueError, id="garbage"),
+    ],
+)
+async def test_that_a_stream_breaks_after_some_tokens(
+    vllm: FakeVllm, chat: ChatOpenAI, broken: Break, error: type[Exception]
+) -> None:
+    vllm.says("We open at nine.", broken=broken)
+    chunks: list[AIMessageChunk] = []
+
+    with pytest.raises(error):
+        await read(chat, chunks)
+
+    assert words_of(chunks) == ["We", " open"]
+
+
+async def test_that_a_stream_can_end_without_its_end(vllm: FakeVllm, chat: ChatOpenAI) -> None:
+    vllm.says("We open at nine.", broken=Break.ends(2))
+    chunks: list[AIMessageChunk] = []
+
+    await read(chat, chunks)
+
+    assert words_of(chunks) == ["We", " open"]
+    assert not any("finish_reason" in chunk.response_metadata for chunk in chunks)
+
+
+async def test_that_a_stalled_stream_goes_on_when_released(
+    vllm: FakeVllm, chat: ChatOpenAI
+) -> None:
+    vllm.says("We open at nine.", broken=Break.stalls(2))
+    chunks: list[AIMessageChunk] = []
+    reading = asyncio.create_task(read(chat, chunks))
+    await vllm.until(lambda: vllm.stalled)
+    assert not reading.done()
+
+    vllm.release()
+
+    await reading
+    assert words_of(chunks) == tokens_of("We open at nine.")
+    assert vllm.stalled == 0
+
+
+async def test_that_a_stall_holds_up_no_other_request(vllm: FakeVllm, chat: ChatOpenAI) -> None:
+    vllm.says("We open at nine.", broken=Break.stalls(0))
+    vllm.says("At nine.")
+    reading = asyncio.create_task(read(chat, []))
+    await vllm.until(lambda: vllm.stalled)
+
+    chunks: list[AIMessageChunk] = []
+    await read(chat, chunks)
+
+    assert words_of(chunks) == ["At", " nine."]
+    vllm.release()
+    await reading
+
+
+async def test_that_hanging_up_in_the_middle_is_counted(vllm: FakeVllm, chat: ChatOpenAI) -> None:
+    vllm.says("We open at nine.", broken=Break.stalls(2))
+    reading = asyncio.create_task(read(chat, []))
+    await vllm.until(lambda: vllm.stalled)
+
+    reading.cancel()
+
+    await vllm.until(lambda: vllm.abandoned == 1)
+    assert vllm.stalled == 0
+
+
+@pytest.mark.parametrize("stream", [True, False])
+async def test_that_an_answer_takes_the_time_of_its_tokens(
+    vllm: FakeVllm, http: httpx.AsyncClient, stream: bool
+) -> None:
+    vllm.says("We open at nine.")
+    vllm.first_token_seconds, vllm.token_seconds = 0.05, 0.01
+    started = time.perf_counter()
+
+    await http.post("chat/completions", json=request(stream=stream))
+
+    assert time.perf_counter() - started >= 0.05 + 3 * 0.01
+
+
+async def test_that_the_first_token_does_not_wait_for_the_others(
+    vllm: FakeVllm, chat: ChatOpenAI
+) -> None:
+    vllm.says("We open")
+    vllm.token_seconds = 60.0
+    arriving = chat.astream("When?")
+
+    first = next_token = await anext(arriving)
+    while not next_token.text:
+        next_token = await anext(arriving)
+
+    assert (first.text, next_token.text) == ("", "We")
+    await arriving.aclose()
     await vllm.until(lambda: vllm.abandoned == 1)

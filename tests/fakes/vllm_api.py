@@ -1,8 +1,10 @@
 """A model server that the real client library talks to over HTTP, as vLLM answers it.
 
 It keeps to what vLLM keeps to: one model, a key where one is set, prompts no longer than the
-context. What it replies is scripted: `says` for the next request, `reply` for all others; `fails`
-and `hold` are what goes wrong. What it was asked is in `calls`.
+context, answers no longer than asked for, in one piece or token by token. What it replies is
+scripted: `says` for the next request, `reply` for all others; `first_token_seconds` and
+`token_seconds` are its pace; `fails`, `says(…, broken=…)` and `hold` are what goes wrong. What it
+was asked is in `calls`.
 """
 
 import asyncio
@@ -13,6 +15,10 @@ from dataclasses import dataclass
 from typing import Any, Literal, Self
 
 from aiohttp import web
+
+from tests.fakes import vllm_replies
+from tests.fakes.vllm_replies import log_probability as log_probability
+from tests.fakes.vllm_replies import prompt_tokens, tokens_of
 
 Json = dict[str, Any]
 Reply = Callable[[Json], Sequence[str]]
@@ -33,12 +39,13 @@ class Fault:
     @classmethod
     def server_error(cls) -> "Fault":
         """500."""
-        return cls(500, json.dumps(_error("EngineCore encountered an issue.", 500)))
+        body = vllm_replies.error("EngineCore encountered an issue.", 500)
+        return cls(500, json.dumps(body))
 
     @classmethod
     def too_many_requests(cls) -> "Fault":
         """429."""
-        return cls(429, json.dumps(_error("Too many requests.", 429)))
+        return cls(429, json.dumps(vllm_replies.error("Too many requests.", 429)))
 
     @classmethod
     def garbage(cls, body: str = "<html>Bad gateway</html>", kind: str = "text/html") -> "Fault":
@@ -49,6 +56,39 @@ class Fault:
     def dropped(cls) -> "Fault":
         """The connection ends without an answer."""
         return cls(hang_up=True)
+
+
+@dataclass(frozen=True)
+class Break:
+    """What goes wrong in the middle of a stream, after so many tokens."""
+
+    kind: Literal["dies", "ends", "error", "garbage", "stalls"]
+    after: int
+
+    @classmethod
+    def dies(cls, after: int) -> "Break":
+        """The connection is cut."""
+        return cls("dies", after)
+
+    @classmethod
+    def ends(cls, after: int) -> "Break":
+        """The answer ends as if it were whole, without a reason and without the last mark."""
+        return cls("ends", after)
+
+    @classmethod
+    def error(cls, after: int) -> "Break":
+        """An event with an error, which is how vLLM says that its engine failed."""
+        return cls("error", after)
+
+    @classmethod
+    def garbage(cls, after: int) -> "Break":
+        """An event that is no JSON."""
+        return cls("garbage", after)
+
+    @classmethod
+    def stalls(cls, after: int) -> "Break":
+        """Nothing more comes until `release`; then the rest does."""
+        return cls("stalls", after)
 
 
 @dataclass(frozen=True)
@@ -68,6 +108,14 @@ class Call:
         return [message["content"] for message in self.body["messages"]]
 
 
+@dataclass(frozen=True)
+class Saying:
+    """One scripted answer."""
+
+    reply: Reply
+    broken: Break | None = None
+
+
 class FakeVllm:
     """One model server. Use as an async context manager; `url` ends in /v1."""
 
@@ -78,10 +126,14 @@ class FakeVllm:
         self.key = key
         self.context_tokens = context_tokens
         self.health: Literal[200, 503] = 200
-        self.reply: Reply = lambda body: ["NO ANSWER"] * body.get("n", 1)
+        self.reply: Reply = lambda body: ["NO ANSWER"] * (body.get("n") or 1)
+        self.tokens: Callable[[str], list[str]] = tokens_of
+        self.first_token_seconds = 0.0
+        self.token_seconds = 0.0
         self.calls: list[Call] = []
         self.abandoned = 0
-        self._script: deque[Reply | Fault] = deque()
+        self._script: deque[Saying | Fault] = deque()
+        self._stalled: list[asyncio.Event] = []
         self._free = asyncio.Event()
         self._free.set()
         self._changed = asyncio.Event()
@@ -91,9 +143,14 @@ class FakeVllm:
         """The requests for completions."""
         return [call for call in self.calls if call.path == "/v1/chat/completions"]
 
-    def says(self, *texts: str) -> None:
-        """Answer the next request with these texts, one a sample."""
-        self._script.append(lambda _: texts)
+    @property
+    def stalled(self) -> int:
+        """How many streams wait for `release` in their middle."""
+        return len(self._stalled)
+
+    def says(self, *texts: str, broken: Break | None = None) -> None:
+        """Answer the next request with these texts, one a sample; a stream can be `broken`."""
+        self._script.append(Saying(lambda _: texts, broken))
 
     def fails(self, fault: Fault) -> None:
         """Let the next request fail."""
@@ -104,8 +161,10 @@ class FakeVllm:
         self._free.clear()
 
     def release(self) -> None:
-        """Answer what waits."""
+        """Answer what waits, and go on with what stalled."""
         self._free.set()
+        while self._stalled:
+            self._stalled.pop().set()
 
     async def until(self, is_true: Callable[[], object]) -> None:
         """Wait until something that a request changes is so."""
@@ -135,26 +194,91 @@ class FakeVllm:
         self._record(request, {})
         if refusal := self._refuse_key(request):
             return refusal
-        if self._script and isinstance(self._script[0], Fault):
-            return _failure(self._script.popleft(), request)
+        if self._script and isinstance(fault := self._script[0], Fault):
+            self._script.popleft()
+            return _failure(fault, request)
         return web.json_response({"object": "list", "data": [{"id": self.model}]})
 
-    async def _chat(self, request: web.Request) -> web.Response:
+    async def _chat(self, request: web.Request) -> web.StreamResponse:
         body = await request.json()
         self._record(request, body)
         refusal = self._refuse_key(request) or self._refuse_body(body)
         if refusal:
             return refusal
-        scripted = self._script.popleft() if self._script else self.reply
+        scripted = self._script.popleft() if self._script else Saying(self.reply)
         try:
             await self._free.wait()
-        except asyncio.CancelledError:
+            return await self._answer(request, body, scripted)
+        except (asyncio.CancelledError, ConnectionResetError):
             self.abandoned += 1
             self._notify()
             raise
+
+    async def _answer(
+        self, request: web.Request, body: Json, scripted: Saying | Fault
+    ) -> web.StreamResponse:
         if isinstance(scripted, Fault):
             return _failure(scripted, request)
-        return web.json_response(_completion(body, scripted(body)))
+        texts = scripted.reply(body)
+        if len(texts) != (body.get("n") or 1):
+            raise AssertionError(f"{body.get('n')} samples were asked for, not {len(texts)}")
+        samples = [self.tokens(text) for text in texts]
+        if body.get("stream"):
+            return await self._stream(request, body, samples, scripted.broken)
+        if scripted.broken:
+            raise AssertionError("only a stream can break in its middle")
+        started = asyncio.get_running_loop().time()
+        longest = max(len(vllm_replies.kept(body, tokens)) for tokens in samples)
+        await self._until_token(started, longest - 1)
+        return web.json_response(vllm_replies.completion(body, samples))
+
+    async def _stream(
+        self,
+        request: web.Request,
+        body: Json,
+        samples: Sequence[Sequence[str]],
+        broken: Break | None,
+    ) -> web.StreamResponse:
+        started = asyncio.get_running_loop().time()
+        response = web.StreamResponse()
+        response.content_type = "text/event-stream"
+        await response.prepare(request)
+        for number, events in enumerate(vllm_replies.steps(body, samples)):
+            if broken and number == broken.after and await self._break(request, response, broken):
+                return response
+            await self._until_token(started, number)
+            await response.write(b"".join(events))
+        await response.write(b"".join(vllm_replies.ending(body, samples)))
+        return response
+
+    async def _until_token(self, started: float, number: int) -> None:
+        """Wait until a token is due. The pace holds on average, however late a wait ends."""
+        due = started + self.first_token_seconds + number * self.token_seconds
+        if (left := due - asyncio.get_running_loop().time()) > 0:
+            await asyncio.sleep(left)
+
+    async def _break(
+        self, request: web.Request, response: web.StreamResponse, broken: Break
+    ) -> bool:
+        """Let a stream go wrong; return whether that was its end."""
+        match broken.kind:
+            case "dies":
+                assert request.transport is not None
+                request.transport.abort()
+            case "error":
+                failure = vllm_replies.error("Internal server error", 500)
+                await response.write(vllm_replies.event(failure) + vllm_replies.DONE)
+            case "garbage":
+                await response.write(b'data: {"choices": [{"delta"\n\n')
+            case "stalls":
+                self._stalled.append(released := asyncio.Event())
+                self._notify()
+                try:
+                    await released.wait()
+                finally:
+                    if released in self._stalled:
+                        self._stalled.remove(released)
+        return broken.kind != "stalls"
 
     def _record(self, request: web.Request, body: Json) -> None:
         key = request.headers.get("Authorization", "").removeprefix("Bearer ")
@@ -173,62 +297,15 @@ class FakeVllm:
     def _refuse_body(self, body: Json) -> web.Response | None:
         if body.get("model") != self.model:
             message = f"The model `{body.get('model')}` does not exist."
-            return web.json_response(_error(message, 404), status=404)
-        # The client library calls it by its newer name; vLLM takes both.
-        longest = body.get("max_completion_tokens") or body.get("max_tokens") or 1
-        asked = prompt_tokens(body) + longest
+            return web.json_response(vllm_replies.error(message, 404), status=404)
+        asked = prompt_tokens(body) + (vllm_replies.longest_answer(body) or 1)
         if asked > self.context_tokens:
             message = (
                 f"This model's maximum context length is {self.context_tokens} tokens. "
                 f"However, you requested {asked} tokens."
             )
-            return web.json_response(_error(message, 400), status=400)
+            return web.json_response(vllm_replies.error(message, 400), status=400)
         return None
-
-
-def prompt_tokens(body: Json) -> int:
-    """Return the prompt's length: a token for four letters, or for one Chinese character."""
-    text = "".join(str(message["content"]) for message in body["messages"])
-    wide = sum(ord(c) > 0x2E7F for c in text)
-    return wide + (len(text) - wide) // 4
-
-
-def log_probability(position: int) -> float:
-    """Return what every token of the sample at `position` gets: the first is the likeliest."""
-    return -0.25 * (position + 1)
-
-
-def _completion(body: Json, texts: Sequence[str]) -> Json:
-    if len(texts) != body.get("n", 1):
-        raise AssertionError(f"{body.get('n', 1)} samples were asked for, not {len(texts)}")
-    used = {
-        "prompt_tokens": prompt_tokens(body),
-        "completion_tokens": sum(len(text.split()) for text in texts),
-    }
-    return {
-        "id": "chatcmpl-1",
-        "object": "chat.completion",
-        "created": 1,
-        "model": body["model"],
-        "choices": [
-            _choice(position, text, bool(body.get("logprobs")))
-            for position, text in enumerate(texts)
-        ],
-        "usage": {**used, "total_tokens": sum(used.values())},
-    }
-
-
-def _choice(position: int, text: str, with_logprobs: bool) -> Json:
-    tokens = [
-        {"token": token, "logprob": log_probability(position), "bytes": None, "top_logprobs": []}
-        for token in text.split()
-    ]
-    return {
-        "index": position,
-        "message": {"role": "assistant", "content": text},
-        "finish_reason": "stop",
-        "logprobs": {"content": tokens} if with_logprobs else None,
-    }
 
 
 def _failure(fault: Fault, request: web.Request) -> web.Response:
@@ -236,7 +313,3 @@ def _failure(fault: Fault, request: web.Request) -> web.Response:
         assert request.transport is not None
         request.transport.abort()
     return web.Response(status=fault.status, text=fault.body, content_type=fault.content_type)
-
-
-def _error(message: str, code: int) -> Json:
-    return {"error": {"message": message, "type": "BadRequestError", "param": None, "code": code}}

@@ -132,7 +132,7 @@ async def test_that_a_grounded_draft_of_the_model_reaches_the_customer(
 ) -> None:
     draft = "You can return an item within 30 days of delivery."
     async with FakeVllm() as model:
-        model.reply = lambda body: [draft] * body["n"]
+        model.reply = lambda body: [draft] * body.get("n", 1)
         async with started(
             tmp_path / "data", articles, unused_tcp_port, **model_settings(model)
         ) as program:
@@ -164,8 +164,8 @@ async def test_that_a_message_stored_before_a_kill_is_answered_after_the_restart
         model.release()
 
         async with started(tmp_path / "data", articles, unused_tcp_port, **settings) as program:
-            reply = (await telegram.next_reply(CHAT))["text"]
             await program.until_ready()
+            reply = (await telegram.next_reply(CHAT))["text"]
             await program.stop()
 
         assert "30 days" in reply
