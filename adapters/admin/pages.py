@@ -18,7 +18,7 @@ from adapters.rendering import is_web_address
 from adapters.web.language import page_language, remember_language
 from adapters.web.page import OwnFiles, templates
 from bot.errors import AttachmentError
-from bot.log import review
+from bot.log import record, review
 from bot.log.accounts import Accounts, Clock
 from bot.log.store import Store
 from bot.messages import LANGUAGES, Attachment, Language
@@ -65,6 +65,7 @@ class Admin:
             Route("/login", self.log_in, methods=["POST"]),
             Route("/logout", self.log_out, methods=["POST"]),
             Route("/conversations/{id}", self.transcript),
+            Route("/conversations/{id}/settle", self.settle, methods=["POST"]),
             Route("/attachments/{id}", self.attachment),
             Mount("/static", OwnFiles(directory=HERE / "static")),
             Route("/{path:path}", self.missing),
@@ -137,6 +138,15 @@ class Admin:
             earlier_than=transcript.earlier_than,
             is_latest=before is None,
         )
+
+    async def settle(self, request: Request) -> Response:
+        """Note that a person has settled what a conversation handed off."""
+        conversation, now = request.path_params["id"], self._clock()
+        account = guard.current_session(request).account
+        await self._accounts.record(account, "settle", conversation)
+        await self._store.write(lambda db: record.settle(db, conversation, now))
+        address = f"{guard.PREFIX}/conversations/{quote(conversation, safe='')}"
+        return RedirectResponse(address, status_code=303)
 
     async def attachment(self, request: Request) -> Response:
         """Hand over a customer's file, to be saved and never to be shown by the browser."""

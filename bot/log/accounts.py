@@ -49,6 +49,7 @@ Action = Literal[
     "view_list",
     "view_transcript",
     "view_attachment",
+    "settle",
     "search",
 ]
 

@@ -158,6 +158,14 @@ def _preview_retraction(db: Database, withdrawn: Received, preview: str, now: da
     return outbox.queue(db, retraction, now)
 
 
+def settle(db: Database, conversation: str, now: datetime) -> None:
+    """Mark everything that a conversation handed off as settled by a person."""
+    db.execute(
+        "UPDATE handoffs SET settled_at = ? WHERE conversation = ? AND settled_at IS NULL",
+        [now.isoformat(), conversation],
+    )
+
+
 def move(db: Database, channel: str, old: str, new: str) -> None:
     """Let the conversations at an address, and below it, go on at another one."""
     for table in ("conversations", "inbox", "outbox"):

@@ -46,7 +46,10 @@ class Filters:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConversationSummary:
-    """One row of the list. `match` is the first turn that a search found, or None."""
+    """One row of the list. `match` is the first turn that a search found, or None.
+
+    `is_open` while something that was handed off waits for a person.
+    """
 
     id: str
     channel: str
@@ -58,6 +61,7 @@ class ConversationSummary:
     question: str | None
     last_text: str | None
     handed_off: bool
+    is_open: bool
     match: str | None = None
 
 
@@ -219,7 +223,8 @@ _SUMMARY = """
             ORDER BY number LIMIT 1) AS question,
         (SELECT text FROM turns WHERE conversation = c.id
             ORDER BY number DESC LIMIT 1) AS last_text,
-        EXISTS (SELECT 1 FROM handoffs WHERE conversation = c.id) AS handed_off
+        EXISTS (SELECT 1 FROM handoffs WHERE conversation = c.id) AS handed_off,
+        EXISTS (SELECT 1 FROM handoffs WHERE conversation = c.id AND settled_at IS NULL) AS is_open
     FROM conversations AS c JOIN customers ON customers.id = c.customer
 """
 
@@ -483,7 +488,13 @@ def attachment(db: Database, attachment: int) -> tuple[str, Attachment] | None:
 
 
 def _summary(row: sqlite3.Row, match: str | None = None) -> ConversationSummary:
-    return _record(ConversationSummary, row, handed_off=bool(row["handed_off"]), match=match)
+    return _record(
+        ConversationSummary,
+        row,
+        handed_off=bool(row["handed_off"]),
+        is_open=bool(row["is_open"]),
+        match=match,
+    )
 
 
 def _candidate(row: sqlite3.Row) -> CandidateRecord:

@@ -458,6 +458,32 @@ async def test_that_a_refused_login_offers_the_switch_too(stranger: httpx.AsyncC
     assert 'href="?lang=zh"' in response.text
 
 
+async def test_that_a_handed_off_conversation_waits_until_it_is_settled(
+    admin: httpx.AsyncClient, store: Store
+) -> None:
+    conversation = await exchange(store, message(), (HANDOFF,))
+    page = f"/admin/conversations/{conversation}"
+    assert "waits for a person" in (await admin.get(page)).text
+
+    settled = await admin.post(f"{page}/settle", follow_redirects=True)
+
+    assert settled.url.path == page
+    assert "waits for a person" not in settled.text
+    assert ("settle", conversation) in await audit(store)
+
+
+async def test_that_no_other_site_can_settle_a_conversation(
+    admin: httpx.AsyncClient, store: Store
+) -> None:
+    conversation = await exchange(store, message(), (HANDOFF,))
+    page = f"/admin/conversations/{conversation}"
+
+    refused = await admin.post(f"{page}/settle", headers={"Sec-Fetch-Site": "cross-site"})
+
+    assert refused.status_code == 403
+    assert "waits for a person" in (await admin.get(page)).text
+
+
 async def test_that_looking_and_searching_is_written_down(
     admin: httpx.AsyncClient, store: Store
 ) -> None:
