@@ -99,7 +99,9 @@ class Attempt:
 
     async def _wait_for_rest(self) -> None:
         last = self.batch[-1]  # nothing joins a new version
-        if self._of.burst_seconds and last.edits is None and looks_unfinished(last.text):
+        # To a file without words, its words often follow.
+        is_unfinished = looks_unfinished(last.text) or bool(last.attachments and not last.text)
+        if self._of.burst_seconds and last.edits is None and is_unfinished:
             await self._of.pause(self._of.burst_seconds)
 
     async def _find(self, rest: "asyncio.Future[None]") -> Answer:

@@ -43,7 +43,8 @@ class Incoming:
     before is a duplicate. The first names the message itself. `address` says where the reply goes,
     in the adapter's own terms; one address is one conversation. `customer` is the platform's id of
     the person. `edits` is the first key of the message that this is a new version of. A pressed
-    button that stands for a command is a message whose text is the command ("/human").
+    button that stands for a command is a message whose text is the command ("/human"). The messages
+    of one `album`, one a picture, are one message with all of their files and its caption.
     """
 
     channel: str
@@ -54,6 +55,7 @@ class Incoming:
     language: Language | None = None
     attachments: tuple[Attachment, ...] = ()
     edits: str | None = None
+    album: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,8 +2,6 @@
 
 import hashlib
 import re
-from collections.abc import Mapping
-from typing import Any
 
 from telegram import Message, MessageEntity, Update, User
 from telegram.constants import ChatType, MessageEntityType
@@ -15,7 +13,6 @@ from adapters.telegram.attachments import attachments_of
 from bot.messages import Incoming, Language
 
 COMMANDS = ("start", "help", "human", "language", "forget", "export")
-_ALBUMS_KEPT = 1000
 
 
 def incoming_from(update: Update, me: User) -> Incoming | None:
@@ -62,6 +59,7 @@ def _incoming(
         language=language_of(message.from_user),
         attachments=attachments_of(message),
         edits=edits,
+        album=_album(message),
     )
 
 
@@ -84,37 +82,6 @@ def migration_in(message: Message) -> tuple[str, str] | None:
     return None
 
 
-class Albums:
-    """Knows the albums that came with words: those speak for the pictures without any.
-
-    An album comes as one message a picture, and an event's keys can't tell the order. So captions
-    are looked for ahead, in all updates that came together, and remembered for later ones. A
-    caption is never held back for a picture that came before it.
-    """
-
-    def __init__(self) -> None:
-        self._with_words: dict[str, None] = {}
-
-    def note(self, update: Mapping[str, Any]) -> None:
-        """Remember the album of a caption, in an update as Telegram sent it."""
-        match update.get("message") or update.get("business_message"):
-            case {
-                "chat": {"id": int(chat)},
-                "media_group_id": str(album),
-                "caption": str(caption),
-                **rest,
-            } if caption:
-                connection = rest.get("business_connection_id") or ""
-                key = Address(chat, connection=str(connection)).key
-                self._with_words[_album_key(key, album)] = None
-        if len(self._with_words) > _ALBUMS_KEPT:
-            del self._with_words[next(iter(self._with_words))]
-
-    def speak_for(self, incoming: Incoming) -> bool:
-        """Return whether a message is a picture without words in an album that has some."""
-        return not self._with_words.keys().isdisjoint(incoming.event_keys)
-
-
 def address_of(message: Message, person: int | None = None) -> Address:
     """Return the conversation of a message: of who wrote it, or in a group of `person`."""
     if message.business_connection_id:
@@ -130,16 +97,12 @@ def address_of(message: Message, person: int | None = None) -> Address:
 def _event_keys(update_id: int, message: Message) -> tuple[str, ...]:
     # The message first: that key comes back with the reply, which in a group points at it.
     chat = address_of(message).key
-    keys = (message_key(chat, message.message_id), f"update:{update_id}")
-    if message.media_group_id and not _words(message):
-        # One answer for an album is enough. A picture with words has no such key, or one without
-        # that came before would swallow them.
-        return (*keys, _album_key(chat, message.media_group_id))
-    return keys
+    return message_key(chat, message.message_id), f"update:{update_id}"
 
 
-def _album_key(chat: str, album: str) -> str:
-    return f"album:{chat}:{album}"
+def _album(message: Message) -> str | None:
+    album = message.media_group_id
+    return f"album:{address_of(message).key}:{album}" if album else None
 
 
 def _words(message: Message) -> str:

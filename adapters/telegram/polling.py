@@ -73,8 +73,6 @@ class Polling:
         wait_seconds = 0 if self._health.trouble else self._poll_seconds
         updates = await self._client.updates(self._offset, wait_seconds)
         for update in updates:
-            self._receiver.look_ahead(update)
-        for update in updates:
             await self._receiver.take(update, me)
             self._offset = int(update["update_id"]) + 1
         if not updates:

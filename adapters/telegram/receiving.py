@@ -5,7 +5,7 @@ can't be stored raises NotStored, and Telegram sends it again.
 """
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,7 @@ from telegram.error import TelegramError
 from adapters.telegram.address import CHANNEL, Address, message_key
 from adapters.telegram.business import BusinessAccounts
 from adapters.telegram.client import TelegramClient
-from adapters.telegram.incoming import Albums, edited_from, incoming_from, migration_in
+from adapters.telegram.incoming import edited_from, incoming_from, migration_in
 from adapters.telegram.presses import Press, Presses, press_from
 from adapters.telegram.reactions import feedback_from
 from bot.messages import Feedback, Incoming, Withdrawal
@@ -49,11 +49,6 @@ class Receiver:
         self._inbox = inbox
         self._presses = presses
         self._business = business
-        self._albums = Albums()
-
-    def look_ahead(self, raw: Mapping[str, Any]) -> None:
-        """Learn from an update what others mean; call it first for all that came together."""
-        self._albums.note(raw)
 
     async def take(self, raw: dict[str, Any], me: User) -> None:
         """Store what an update says.
@@ -95,8 +90,6 @@ class Receiver:
                 self._business.note(event)
 
     async def _is_to_be_answered(self, incoming: Incoming) -> bool:
-        if self._albums.speak_for(incoming):
-            return False
         connection = Address.parse(incoming.address).connection
         return not connection or await self._business.may_reply(connection)
 

@@ -113,7 +113,6 @@ class Webhook:
     async def _is_stored(self, update: dict[str, Any]) -> bool:
         if self._me is None:
             return False
-        self._receiver.look_ahead(update)
         try:
             await self._receiver.take(update, self._me)
         except TelegramError as err:

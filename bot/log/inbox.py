@@ -51,8 +51,26 @@ def receive(db: Database, incoming: Incoming, now: datetime) -> Receipt:
         return Receipt(is_new=False, waiting=_pending(db, seen))
     if incoming.edits is not None:
         return _receive_edit(db, incoming, incoming.edits, now)
+    if incoming.album is not None:
+        return _receive_picture(db, incoming, incoming.album, now)
     inbox = _add(db, incoming, now)
     return Receipt(is_new=True, waiting=received(db, inbox))
+
+
+def _receive_picture(db: Database, incoming: Incoming, album: str, now: datetime) -> Receipt:
+    """Store a picture with those of its album; a caption becomes the words of all of them."""
+    first = _known(db, incoming.channel, [album])
+    if first is None:
+        keys = (*incoming.event_keys, album)
+        inbox = _add(db, replace(incoming, event_keys=keys), now)
+        return Receipt(is_new=True, waiting=received(db, inbox))
+    _add_attachments(db, incoming, first)
+    newest = _newest_version(db, first)
+    if not incoming.text or _is_withdrawn(db, first):
+        _add_keys(db, incoming.channel, incoming.event_keys, first)
+        return Receipt(is_new=False, waiting=_pending(db, newest.id))
+    words = "\n".join(filter(None, (newest.text, incoming.text)))
+    return _new_version(db, replace(incoming, text=words, attachments=()), first, newest, now)
 
 
 def _receive_edit(db: Database, incoming: Incoming, edited: str, now: datetime) -> Receipt:
@@ -66,6 +84,13 @@ def _receive_edit(db: Database, incoming: Incoming, edited: str, now: datetime) 
     if newest.text == incoming.text or _is_withdrawn(db, original):
         _add_keys(db, incoming.channel, incoming.event_keys, original)
         return Receipt(is_new=False, waiting=_pending(db, newest.id))
+    return _new_version(db, incoming, original, newest, now)
+
+
+def _new_version(
+    db: Database, incoming: Incoming, original: int, newest: Received, now: datetime
+) -> Receipt:
+    """Store other words of a message: in its place while it waits, else to be answered anew."""
     if _pending(db, newest.id):
         db.execute("UPDATE inbox SET text = ? WHERE id = ?", [incoming.text, newest.id])
         _add_keys(db, incoming.channel, incoming.event_keys, newest.id)
@@ -123,7 +148,7 @@ def wording(db: Database, messages: Sequence[Received]) -> str:
     """
     [edited, *_] = [message.edits for message in messages]
     if edited is None:
-        return "\n".join(message.text for message in messages)
+        return "\n".join(message.text for message in messages if message.text)
     together = db.execute(
         """
         SELECT other.id FROM inbox AS original JOIN inbox AS other ON other.reply = original.reply
@@ -214,6 +239,11 @@ def _add(db: Database, incoming: Incoming, now: datetime, edits: int | None = No
     inbox = db.table("inbox").insert(row).last_pk
     assert isinstance(inbox, int)
     _add_keys(db, incoming.channel, incoming.event_keys, inbox)
+    _add_attachments(db, incoming, inbox)
+    return inbox
+
+
+def _add_attachments(db: Database, incoming: Incoming, inbox: int) -> None:
     for attachment in incoming.attachments:
         db.execute(
             "INSERT INTO attachments (inbox, kind, external_id, name, media_type, size)"
@@ -227,7 +257,6 @@ def _add(db: Database, incoming: Incoming, now: datetime, edits: int | None = No
                 attachment.size,
             ],
         )
-    return inbox
 
 
 def _add_keys(db: Database, channel: str, keys: Sequence[str], inbox: int) -> None:

@@ -7,7 +7,7 @@ from sqlite_utils import Database
 
 from bot.log import inbox, record
 from bot.log.record import Context
-from bot.messages import Attachment, Withdrawal
+from bot.messages import Attachment, Incoming, Withdrawal
 from tests.log.writing import LATER, answer, exchange, receive, reply
 from tests.small_shop import NOW, incoming
 
@@ -34,6 +34,43 @@ def test_that_a_waiting_message_is_changed_in_its_place(db: Database) -> None:
     assert receipt.waiting == replace(first, text="退货")
     assert inbox.receive(db, edit, LATER).is_new is False
     assert inbox.unanswered(db) == [receipt.waiting]
+
+
+def picture(number: int, text: str = "") -> Incoming:
+    """Return one picture of an album, with or without a caption."""
+    files = (Attachment(kind="photo", id=f"p{number}"),)
+    return replace(incoming(text, key=f"picture-{number}", attachments=files), album="album-7")
+
+
+@pytest.mark.parametrize("captioned", [0, 1, 2])
+def test_that_an_album_is_one_message_with_all_its_files(db: Database, captioned: int) -> None:
+    for number in range(3):
+        words = "坏了吗？" if number == captioned else ""
+        inbox.receive(db, picture(number, words), NOW)
+
+    [waiting] = inbox.unanswered(db)
+
+    assert waiting.text == "坏了吗？"
+    assert sorted(file.id for file in waiting.attachments) == ["p0", "p1", "p2"]
+    assert inbox.receive(db, picture(2), NOW).is_new is False
+
+
+def test_that_two_captions_of_an_album_are_one_message(db: Database) -> None:
+    inbox.receive(db, picture(1, "Is this broken?"), NOW)
+    inbox.receive(db, picture(2, "And this?"), NOW)
+
+    assert [each.text for each in inbox.unanswered(db)] == ["Is this broken?\nAnd this?"]
+
+
+def test_that_a_caption_after_the_answer_is_a_new_version_of_the_album(db: Database) -> None:
+    first = receive(db, picture(1))
+    reply(db, [first])
+
+    late = inbox.receive(db, picture(2, "Is this broken?"), LATER).waiting
+
+    assert late is not None
+    assert (late.edits, late.text) == (first.id, "Is this broken?")
+    assert inbox.receive(db, picture(3), LATER) == inbox.Receipt(is_new=False, waiting=late)
 
 
 def test_that_an_answer_to_what_was_changed_meanwhile_is_not_stored(db: Database) -> None:

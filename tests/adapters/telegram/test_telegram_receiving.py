@@ -180,65 +180,17 @@ async def test_that_words_arrive_as_they_are(
         assert await inbox.texts(1) == [expected]
 
 
-async def test_that_an_album_without_words_is_one_message(
-    telegram: FakeTelegram, inbox: RecordingInbox, channel: TelegramChannel
-) -> None:
-    for _ in range(3):
-        telegram.customer_writes(ADA, None, photo=[], media_group_id="77")
-
-    async with running(channel):
-        await inbox.until(lambda: len(inbox.duplicates) == 2)
-
-    assert [incoming.text for incoming in inbox.accepted] == [""]
-
-
-@pytest.mark.parametrize("captioned", [0, 1, 2])
-async def test_that_an_album_with_a_caption_is_one_message(
-    telegram: FakeTelegram, inbox: RecordingInbox, channel: TelegramChannel, captioned: int
-) -> None:
-    for number in range(3):
-        words = {"caption": "Is this broken?"} if number == captioned else {}
-        telegram.customer_writes(ADA, None, photo=[], media_group_id="77", **words)
-
-    async with running(channel):
-        await telegram.until(lambda: inbox.accepted and not telegram.unconfirmed)
-
-    assert [incoming.text for incoming in inbox.accepted] == ["Is this broken?"]
-
-
-async def test_that_a_picture_that_comes_after_its_albums_caption_is_no_message(
-    telegram: FakeTelegram, inbox: RecordingInbox, channel: TelegramChannel
-) -> None:
-    telegram.customer_writes(ADA, None, photo=[], media_group_id="77", caption="Broken?")
-    async with running(channel):
-        await inbox.texts(1)
-        telegram.customer_writes(ADA, None, photo=[], media_group_id="77")
-        telegram.customer_writes(ADA, None, photo=[], media_group_id="78")
-        await inbox.texts(2)
-
-    assert [incoming.text for incoming in inbox.accepted] == ["Broken?", ""]
-    assert inbox.accepted[1].event_keys[-1] == f"album:{ADA}:78"
-
-
-async def test_that_a_picture_that_comes_before_its_albums_caption_does_not_swallow_it(
+async def test_that_the_pictures_of_an_album_are_named_as_such(
     telegram: FakeTelegram, inbox: RecordingInbox, channel: TelegramChannel
 ) -> None:
     telegram.customer_writes(ADA, None, photo=[], media_group_id="77")
-    async with running(channel):
-        await inbox.texts(1)
-        telegram.customer_writes(ADA, None, photo=[], media_group_id="77", caption="Broken?")
-
-        assert await inbox.texts(2) == ["", "Broken?"]
-
-
-async def test_that_each_caption_in_an_album_is_a_message(
-    telegram: FakeTelegram, inbox: RecordingInbox, channel: TelegramChannel
-) -> None:
-    for words in ("Is this broken?", "And this?"):
-        telegram.customer_writes(ADA, None, photo=[], media_group_id="77", caption=words)
+    telegram.customer_writes(ADA, None, photo=[], media_group_id="77", caption="坏了吗？")
+    telegram.customer_writes(ADA, None, photo=[])
 
     async with running(channel):
-        assert await inbox.texts(2) == ["Is this broken?", "And this?"]
+        assert await inbox.texts(3) == ["", "坏了吗？", ""]
+
+    assert [each.album for each in inbox.accepted] == [f"album:{ADA}:77"] * 2 + [None]
 
 
 async def test_that_what_is_no_message_to_us_is_confirmed_and_dropped(
