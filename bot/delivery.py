@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 from bot.answering import Answerer, Transcribe
 from bot.conversation import Answer, ConversationManager
 from bot.lines import Line, Removal, Task
-from bot.log import erasure, feedback, inbox, outbox, record
+from bot.log import feedback, inbox, outbox, record
 from bot.log.inbox import Received
 from bot.log.store import Store
 from bot.messages import Feedback, Incoming, Outgoing, Withdrawal
@@ -139,7 +139,7 @@ class Delivery:
         doubtful = await self._store.write(lambda db: outbox.settle_interrupted(db, now))
         if doubtful:
             logger.warning("%d replies were interrupted while being sent; see the log.", doubtful)
-        await self._store.write(lambda db: erasure.erase_requested(db, now))
+        await self._writer.erase_requested(now)
         left: list[Task] = [
             *await self._store.read(outbox.unsent),
             *map(Removal, await self._store.read(inbox.withdrawn)),

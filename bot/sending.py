@@ -47,6 +47,15 @@ class PatientWriter:
             pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
 
 
+    async def erase_requested(self, now: datetime) -> None:
+        """Erase who asked for it and has been told, from the file and from the WAL beside it."""
+        if await self.write(lambda db: erasure.erase_requested(db, now)):
+            try:
+                await self._store.empty_wal()
+            except LogError as err:
+                logger.warning("Erased texts are still in the database's WAL: %s", err)
+
+
 class Sender:
     """Sends stored replies and stores what became of them."""
 
@@ -105,7 +114,7 @@ class Sender:
             return erasure.is_requested(db)
 
         if await self._writer.write(noted):
-            await self._writer.write(lambda db: erasure.erase_requested(db, self._now()))
+            await self._writer.erase_requested(self._now())
 
 
 def _state_after(error: DeliveryError, *, is_last: bool) -> Literal["ready", "failed", "in_doubt"]:

@@ -177,6 +177,15 @@ async def talk(desk: Desk, name: str, word: str) -> None:
     await desk.settled()
 
 
+async def test_that_erased_words_are_gone_from_the_files_at_once(tmp_path: Path) -> None:
+    async with open_desk(tmp_path) as desk:
+        await talk(desk, "ada", "Zanzibar")
+        await desk.ask("/forget yes")
+        await desk.settled()
+
+        assert b"Zanzibar" not in stored(tmp_path)
+
+
 async def test_that_asking_erases_nothing_and_no_keeps_all(tmp_path: Path) -> None:
     async with open_desk(tmp_path) as desk:
         await talk(desk, "ada", "Zanzibar")

@@ -11,7 +11,7 @@ from adapters.telegram.address import Address, Post, question_of
 from adapters.telegram.formatting import Formatted, formatted
 from adapters.telegram.posting import CannotEdit, Poster
 from bot.errors import DeliveryError, DeliveryRefused
-from bot.messages import Outgoing
+from bot.messages import Document, Outgoing
 from prompts import Prompts
 
 logger = logging.getLogger(__name__)
@@ -61,10 +61,20 @@ class Sender:
             await self._poster.delete(progress.old)
             progress.old.clear()
         if outgoing.document and not progress.has_document:
-            content = outgoing.document.text.encode()
-            post = await self._poster.post_document(address, outgoing.document.name, content)
-            progress.shown.append(post)
+            progress.shown.append(await self._post_document(outgoing, outgoing.document, address))
             progress.has_document = True
+
+    async def _post_document(self, outgoing: Outgoing, document: Document, where: Address) -> Post:
+        """Post a customer's file where nobody else reads it, or say where it can be had."""
+        content = document.text.encode()
+        if not where.person:
+            return await self._poster.post_document(where, document.name, content)
+        try:
+            private = Address(where.person)
+            return await self._poster.post_document(private, document.name, content)
+        except DeliveryRefused:  # Telegram lets a bot write first to nobody
+            words = self._prompts.labels("telegram", outgoing.language)["only_in_private"]
+            return await self._poster.post(where, Formatted(words, ()), question=None, markup=None)
 
     def _parts(self, outgoing: Outgoing) -> list[Formatted]:
         parts = formatted(compose(outgoing, self._prompts, self._links), self._links)

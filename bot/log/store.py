@@ -39,7 +39,7 @@ FIRST_SQLITE_WITHOUT_WAL_RESET_BUG = (3, 51, 3)
 
 @dataclass(frozen=True, slots=True)
 class _Job:
-    work: Callable[[Database], Any]
+    work: Callable[[Database], Any] | None  # None: empty the WAL
     result: "Future[Any]"
 
 
@@ -83,6 +83,17 @@ class Store:
             self._jobs.put(_Job(work, result))
         return await asyncio.wrap_future(result)
 
+    async def empty_wal(self) -> None:
+        """Bring what is committed into the file itself, so that the WAL keeps nothing erased.
+
+        Where a reader is in the way, the next checkpoint does it. Raises LogError on a full disk.
+        """
+        result: Future[None] = Future()
+        with self._closing:
+            self._refuse_when_closed()
+            self._jobs.put(_Job(None, result))
+        await asyncio.wrap_future(result)
+
     async def read(self, work: Callable[[Database], T]) -> T:
         """Run `work` with a read-only connection and return its result."""
         with self._closing:
@@ -125,7 +136,10 @@ class Store:
         db = _connect(self.path)
         while (job := self._jobs.get()) is not None:
             batch, stop = self._collect(job)
-            _commit_batch(db, batch)
+            _commit_batch(db, [job for job in batch if job.work])
+            for job in batch:
+                if job.work is None:
+                    _empty_wal(db, job)
             if stop:
                 break
         db.close()
@@ -168,6 +182,8 @@ def sqlite_warning() -> str | None:
 
 def _commit_batch(db: Database, batch: list[_Job]) -> None:
     """Run the jobs in one transaction and settle their futures after the commit."""
+    if not batch:
+        return
     outcomes: list[tuple[_Job, Any, BaseException | None]] = []
     try:
         db.execute("BEGIN IMMEDIATE")
@@ -187,7 +203,17 @@ def _commit_batch(db: Database, batch: list[_Job]) -> None:
             job.result.set_exception(error)
 
 
+def _empty_wal(db: Database, job: _Job) -> None:
+    try:
+        db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+    except sqlite3.Error as err:
+        job.result.set_exception(_storage_error(err))
+    else:
+        job.result.set_result(None)
+
+
 def _run_job(db: Database, job: _Job) -> tuple[_Job, Any, BaseException | None]:
+    assert job.work
     try:
         with db.atomic():
             return job, job.work(db), None
@@ -210,6 +236,8 @@ def _connect(path: Path) -> Database:
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA foreign_keys = ON")
+    # What is deleted is overwritten: erased means gone, not hidden.
+    connection.execute("PRAGMA secure_delete = ON")
     return Database(connection)
 
 

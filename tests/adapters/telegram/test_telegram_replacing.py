@@ -6,7 +6,8 @@ import pytest
 
 from adapters.telegram import TelegramChannel
 from bot.errors import DeliveryError, DeliveryInDoubt
-from bot.messages import Document, Outgoing
+from bot.messages import Document, Language, Outgoing
+from prompts import Prompts
 from tests.adapters.samples import reply as sample
 from tests.adapters.telegram.channels import ADA, GROUP
 from tests.fakes.telegram_api import FakeTelegram, Fault
@@ -160,6 +161,27 @@ async def test_that_a_document_follows_the_text(
     assert document["document"]["file_name"] == "data.json"
     assert telegram.content_of(document["document"]["file_id"]) == '{"问": "退货？"}'.encode()
     assert posts == tuple(f"{ADA}:{post['message_id']}" for post in (text, document))
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+@pytest.mark.parametrize("is_known", [True, False])
+async def test_that_a_document_is_never_posted_where_others_read_along(
+    telegram: FakeTelegram, channel: TelegramChannel, language: Language, is_known: bool
+) -> None:
+    telegram.member_writes(GROUP, ADA, "/export")
+    if is_known:
+        telegram.add_chat(ADA)
+    document = Document(name="data.json", text="{}")
+
+    await channel.send(
+        reply(address=f"{GROUP}:0:{ADA}", text="Data", language=language, document=document)
+    )
+
+    private = Prompts.load().labels("telegram", language)["only_in_private"]
+    assert telegram.replies(GROUP) == (["Data"] if is_known else ["Data", private])
+    assert [post["document"]["file_name"] for post in telegram.posts(ADA)] == (
+        ["data.json"] if is_known else []
+    )
 
 
 async def test_that_refused_entities_leave_the_text(
