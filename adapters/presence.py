@@ -7,16 +7,21 @@ from typing import Generic, TypeVar
 Where = TypeVar("Where")
 
 
+# A quick answer needs no sign, and the platform no request for one.
+PATIENCE_SECONDS = 0.25
+
+
 class Presence(ABC, Generic[Where]):
     """Shows the sign in any number of places, and takes it away when the answer is there."""
 
-    def __init__(self) -> None:
+    def __init__(self, patience_seconds: float = PATIENCE_SECONDS) -> None:
+        self._patience_seconds = patience_seconds
         self._tasks: dict[Where, asyncio.Task[None]] = {}
 
     def start(self, where: Where) -> None:
         """Show the sign; a place that shows it already keeps it."""
         if where not in self._tasks:
-            task = asyncio.create_task(self._show(where))
+            task = asyncio.create_task(self._show_after_a_while(where))
             self._tasks[where] = task
             task.add_done_callback(lambda _: self._forget(where, task))
 
@@ -31,6 +36,10 @@ class Presence(ABC, Generic[Where]):
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _show_after_a_while(self, where: Where) -> None:
+        await asyncio.sleep(self._patience_seconds)
+        await self._show(where)
 
     @abstractmethod
     async def _show(self, where: Where) -> None:

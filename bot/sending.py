@@ -46,7 +46,6 @@ class PatientWriter:
             await self._pause(pause)
             pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
 
-
     async def erase_requested(self, now: datetime) -> None:
         """Erase who asked for it and has been told, from the file and from the WAL beside it."""
         if await self.write(lambda db: erasure.erase_requested(db, now)):

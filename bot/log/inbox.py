@@ -10,6 +10,7 @@ from typing import Any, cast
 
 from sqlite_utils import Database
 
+from bot.log.rows import insert
 from bot.messages import Attachment, Incoming, Language, Withdrawal
 
 _COLUMNS = (
@@ -236,8 +237,7 @@ def _add(db: Database, incoming: Incoming, now: datetime, edits: int | None = No
         "received_at": now.isoformat(),
         "edits": edits,
     }
-    inbox = db.table("inbox").insert(row).last_pk
-    assert isinstance(inbox, int)
+    inbox = insert(db, "inbox", row)
     _add_keys(db, incoming.channel, incoming.event_keys, inbox)
     _add_attachments(db, incoming, inbox)
     return inbox

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from sqlite_utils import Database
 
+from bot.log.rows import insert
 from bot.messages import Choice, Citation, Document, Outgoing, TurnId
 
 # In the words of the index of unsettled replies, without which SQLite does not use it.
@@ -28,7 +29,7 @@ def queue(db: Database, outgoing: Outgoing, now: datetime) -> Outgoing:
         "state": "ready",
         "created_at": now.isoformat(),
     }
-    return as_outgoing(_inserted(db, row), reply)
+    return as_outgoing(insert(db, "outbox", row), reply)
 
 
 def unsent(db: Database) -> list[Outgoing]:
@@ -140,9 +141,3 @@ def as_outgoing(row_id: int, reply: dict[str, Any]) -> Outgoing:
         },
         id=row_id,
     )
-
-
-def _inserted(db: Database, row: dict[str, Any]) -> int:
-    key = db.table("outbox").insert(row).last_pk
-    assert isinstance(key, int)
-    return key

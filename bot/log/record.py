@@ -11,10 +11,12 @@ import uuid_utils
 from sqlite_utils import Database
 
 from bot.conversation import Answer
+from bot.knowledge.scoring import Hit
 from bot.knowledge.words import fts_text
 from bot.log import erasure, inbox, outbox
 from bot.log.export import customer_data
 from bot.log.inbox import Received
+from bot.log.rows import insert
 from bot.messages import ConversationId, Document, Language, Outgoing, Turn, TurnId
 from bot.understanding import language_of
 
@@ -89,7 +91,7 @@ def exchange(
     _record_decision(db, replied, answer)
     if reason := answer.decision.candidate.handoff_reason:
         row = {"conversation": conversation, "turn": replied, "reason": reason, "created_at": at}
-        db.table("handoffs").insert(row)
+        insert(db, "handoffs", row)
     replaces = _take_over(db, batch, asked, replied)
     _carry_out(db, last, answer)
     reply = _reply(db, last, answer, conversation, replied)
@@ -337,17 +339,15 @@ def _add_turn(db: Database, conversation: ConversationId, **columns: Any) -> Tur
     [number] = db.execute(
         "SELECT coalesce(max(number), 0) + 1 FROM turns WHERE conversation = ?", [conversation]
     ).fetchone()
-    db.table("turns").insert(
-        {"id": turn, "conversation": conversation, "number": number, **columns}
-    )
-    db.table("turn_search").insert({"words": fts_text(columns["text"]), "turn": turn})
+    insert(db, "turns", {"id": turn, "conversation": conversation, "number": number, **columns})
+    insert(db, "turn_search", {"words": fts_text(columns["text"]), "turn": turn})
     return turn
 
 
 def _record_decision(db: Database, turn: TurnId, answer: Answer) -> None:
     decision = answer.decision
-    db.table("candidates").insert_all(
-        {
+    for position, candidate in enumerate(decision.candidates):
+        row = {
             "turn": turn,
             "position": position,
             "source": candidate.source,
@@ -355,35 +355,35 @@ def _record_decision(db: Database, turn: TurnId, answer: Answer) -> None:
             "citations": _json([asdict(citation) for citation in candidate.citations]),
             "features": _json(dict(candidate.features)),
             "refusal": candidate.refusal,
-            "propensity": propensity,
+            "propensity": decision.propensities[position],
             "policy": decision.policy,
             "shown": int(position == decision.chosen),
         }
-        for position, (candidate, propensity) in enumerate(
-            zip(decision.candidates, decision.propensities, strict=True)
-        )
-    )
-    db.table("retrievals").insert_all(
-        {
-            "turn": turn,
-            "rank": rank,
-            "passage": hit.passage.id,
-            "score": hit.score,
-            "closeness": hit.closeness,
-            "similarity": hit.similarity,
-            "coverage": hit.coverage,
-        }
-        for rank, hit in enumerate(answer.hits, start=1)
-    )
+        insert(db, "candidates", row)
+    for rank, hit in enumerate(answer.hits, start=1):
+        _record_hit(db, turn, rank, hit)
     if answer.generation:
         _record_generation(db, turn, answer)
+
+
+def _record_hit(db: Database, turn: TurnId, rank: int, hit: Hit) -> None:
+    row = {
+        "turn": turn,
+        "rank": rank,
+        "passage": hit.passage.id,
+        "score": hit.score,
+        "closeness": hit.closeness,
+        "similarity": hit.similarity,
+        "coverage": hit.coverage,
+    }
+    insert(db, "retrievals", row)
 
 
 def _record_generation(db: Database, turn: TurnId, answer: Answer) -> None:
     assert answer.generation is not None
     row = asdict(answer.generation)
     del row["texts"], row["log_probabilities"]  # each draft is a candidate
-    db.table("generations").insert({**row, "turn": turn, "sampling": _json(row["sampling"])})
+    insert(db, "generations", {**row, "turn": turn, "sampling": _json(row["sampling"])})
 
 
 def _new_id() -> str:

@@ -62,10 +62,15 @@ class Shop:
 
 
 def english_questions(path: Path) -> list[str]:
-    """Return the English questions of a file of labelled ones."""
+    """Return the English questions of a file of labelled ones.
+
+    Only those with a mark at their end: a bot rightly waits for the rest of the others.
+    """
     lines = path.read_text(encoding="utf-8").splitlines()
     found = [json.loads(line) for line in lines if line]
-    return [one["question"] for one in found if one["language"] == "en"]
+    return [
+        one["question"] for one in found if one["language"] == "en" and one["question"][-1] in ".?!"
+    ]
 
 
 def in_tokens(text: str) -> list[str]:
