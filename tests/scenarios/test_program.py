@@ -61,10 +61,15 @@ class Program:
 
     def turns(self) -> list[tuple[str, str]]:
         """Return role and text of every turn in the log, in order."""
+        rows = self.read("SELECT role, text FROM turns ORDER BY id")
+        return [(str(role), str(text)) for role, text in rows]
+
+    def read(self, sql: str) -> list[tuple[object, ...]]:
+        """Return rows of the log."""
         db = open_read_only(self.data / "frontdesk.db")
-        rows = db.execute("SELECT role, text FROM turns ORDER BY id").fetchall()
+        rows = db.execute(sql).fetchall()
         db.close()
-        return [(role, text) for role, text in rows]
+        return rows
 
 
 @asynccontextmanager
