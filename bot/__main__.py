@@ -144,10 +144,11 @@ def answers() -> None:
     help="JSON lines with question and articles; default: the example shop's 80 questions.",
 )
 @click.option("--model/--no-model", default=True, help="With the model's drafts, or without.")
+@click.option("--stream", is_flag=True, help="Choose a source first, then write, as in channels.")
 @click.option("--json", "as_json", is_flag=True, help="Print every reply as JSON.")
 @click.pass_obj
 def evaluate_answers(
-    console: Console, folder: Path | None, questions: Path, model: bool, as_json: bool
+    console: Console, folder: Path | None, questions: Path, model: bool, stream: bool, as_json: bool
 ) -> None:
     """Ask every question of a file and print how many answers are right."""
     settings = _with_articles(folder)
@@ -155,7 +156,9 @@ def evaluate_answers(
 
     async def evaluate() -> list[evaluation.Outcome]:
         async with app.open_workbench(settings, console, with_model=model) as frontdesk:
-            return await evaluation.evaluate(frontdesk.conversations, asked, console.asking)
+            return await evaluation.evaluate(
+                frontdesk.conversations, asked, console.asking, stream=stream
+            )
 
     outcomes = _run(evaluate())
     rows = evaluation.summary(outcomes)
