@@ -106,6 +106,16 @@ async def test_that_each_of_two_hundred_messages_at_once_is_answered_once(tmp_pa
         assert await desk.rows("SELECT count(*) FROM turns WHERE role = 'customer'") == [(200,)]
 
 
+async def test_that_a_long_message_is_stored_before_the_short_one_behind_it(tmp_path: Path) -> None:
+    texts = [f"call {'+49 30 123456 ' * 600}?", "And this?"]
+    async with open_desk(tmp_path) as desk:
+        await asyncio.gather(*(desk.delivery.accept(incoming(text)) for text in texts))
+
+        rows = await desk.rows("SELECT text FROM inbox ORDER BY id")
+        assert [row[0] for row in rows][1] == "And this?"
+        await desk.settled()
+
+
 @pytest.mark.parametrize("channel", ["test", "other"])
 async def test_that_a_reply_goes_back_to_its_channel(tmp_path: Path, channel: str) -> None:
     other = ScriptedChannel("other")

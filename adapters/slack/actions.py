@@ -1,7 +1,7 @@
 """What people press, submit and type as a command in Slack, as the core sees it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, cast
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -56,6 +56,7 @@ class _View(_Named):
     callback_id: str = ""
     private_metadata: str = ""
     hash: str = ""
+    app_installed_team_id: str | None = None
     state: dict[str, Any] = Field(default_factory=dict)
 
 
@@ -153,6 +154,8 @@ class Press:
         value = CommandValue.parse(self.value)
         if self.button not in ("command", "person", "language") or value is None:
             return None
+        if value.person not in ("", self.customer):
+            return None
         return Incoming(
             channel=CHANNEL,
             event_keys=(self._command_key(value.command),),
@@ -188,7 +191,7 @@ def press_from(body: Mapping[str, Any], *, with_team: bool) -> Press | None:
     button = _BUTTONS.get(action.action_id.partition(":")[0])
     if button is None:
         return None
-    team = _team(parsed.team, with_team=with_team)
+    team = _team(parsed.team, parsed.view, with_team=with_team)
     channel = parsed.channel.id if parsed.channel else parsed.container.channel_id
     ts = parsed.message.ts if parsed.message else parsed.container.message_ts
     thread = parsed.message.thread_ts if parsed.message else parsed.container.thread_ts
@@ -223,7 +226,7 @@ def complaint_from(body: Mapping[str, Any], *, with_team: bool) -> Feedback | No
     return Feedback(
         channel=CHANNEL,
         event_key=f"complaint:{parsed.view.id}",
-        customer=scoped(_team(parsed.team, with_team=with_team), parsed.user.id),
+        customer=scoped(_team(parsed.team, parsed.view, with_team=with_team), parsed.user.id),
         verdict="down",
         origin="button",
         turn=TurnId(parsed.view.private_metadata),
@@ -243,7 +246,10 @@ def _entered(state: Mapping[str, Any], block: str, field: str) -> object:
 def shortcut_from(
     body: Mapping[str, Any], private_channels: frozenset[str], *, with_team: bool
 ) -> Incoming | None:
-    """Return the message that a person asks about, or None for another shortcut."""
+    """Return the message that a person asks about, or None for another shortcut.
+
+    In DMs the answer is for that person alone, like that to a slash command.
+    """
     try:
         parsed = _Shortcut.model_validate(body)
     except ValidationError:
@@ -252,12 +258,13 @@ def shortcut_from(
         return None
     team = _team(parsed.team, with_team=with_team)
     message, channel, person = parsed.message, parsed.channel.id, parsed.user.id
-    root = message.thread_ts or message.ts
-    address = Address(channel, root, team, person if channel in private_channels else None)
+    address = Address(channel, message.thread_ts or message.ts, team)
     if address.is_direct:
-        address = Address(channel, None, team)
-    thread = root if address.is_direct and root != message.ts else None
-    key = Post(channel, message.ts, team).key("shortcut", person, thread)
+        # It may be the DM of two people: what one of them asks is not the other's.
+        address = Address(channel, None, team, person)
+    elif channel in private_channels:
+        address = replace(address, person=person)
+    key = Post(channel, message.ts, team).key("shortcut", person, None)
     return Incoming(
         channel=CHANNEL,
         event_keys=(key,),
@@ -298,5 +305,7 @@ def _typed(text: str) -> str:
     return " ".join((f"/{first.lstrip('/')}", *rest)) if is_command else text
 
 
-def _team(team: _Named | None, *, with_team: bool) -> str:
-    return team.id if team and with_team else ""
+def _team(team: _Named | None, view: _View | None = None, *, with_team: bool) -> str:
+    """Return the workspace that installed the app; somebody of another one may use a form."""
+    installed = (view.app_installed_team_id if view else None) or (team.id if team else "")
+    return installed if with_team else ""

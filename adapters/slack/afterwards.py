@@ -10,7 +10,7 @@ from slack_sdk.errors import SlackApiError
 from adapters.slack.actions import Press
 from adapters.slack.addresses import Address, scoped
 from adapters.slack.client import NETWORK_ERRORS, error_code
-from adapters.slack.formatting import CHOICES
+from adapters.slack.formatting import CHOICES, FEEDBACK, SHARE
 from adapters.slack.home import complaint_view, home_view, suggested_prompts, without_buttons
 from adapters.slack.incoming import CHANNEL, Written
 from adapters.slack.posting import Posting
@@ -122,7 +122,9 @@ class Afterwards:
 
     async def _take_buttons_away(self, press: Press) -> None:
         post, blocks = press.post, without_buttons(press.blocks, CHOICES)
-        if post is None or press.is_private or not blocks or len(blocks) == len(press.blocks):
+        # Without the words among its blocks, an edit would leave a message of buttons alone.
+        has_words = any(block.get("block_id") not in (FEEDBACK, SHARE) for block in blocks)
+        if post is None or press.is_private or not has_words or len(blocks) == len(press.blocks):
             return
         await self._workspaces.send(
             Address(post.channel, team=post.team),
@@ -150,6 +152,6 @@ class Afterwards:
         self._sharing.add(press.value)
         try:
             everyone = Address(where.channel, where.thread, where.team)
-            await self._posting.share(outgoing, everyone)
+            await self._posting.share(outgoing, everyone, press.post.ts if press.post else "0")
         finally:
             self._sharing.discard(press.value)

@@ -183,8 +183,14 @@ class SlackChannel:
         DeliveryError where another try may succeed, DeliveryRefused where none will.
         """
         where = self._where(outgoing.address, outgoing.in_reply_to)
-        self._presence.stop(where)
-        return await self._posting.send(outgoing, where)
+        answered = (outgoing.in_reply_to, *outgoing.also_answers)
+        places = {self._where(outgoing.address, key) for key in answered}
+        shown = [place for place in places if self._presence.end(place)]
+        try:
+            return await self._posting.send(outgoing, where)
+        finally:
+            for place in shown:
+                self._afterwards.begin("The end of a status", self._presence.clear(place))
 
     def _where(self, address: str, in_reply_to: str) -> Address:
         return Address.parse(address).answering(in_reply_to)

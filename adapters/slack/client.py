@@ -25,18 +25,31 @@ _REFUSED = frozenset(
     {
         "account_inactive",
         "cannot_reply_to_message",
+        "cannot_dm_bot",
         "channel_not_found",
+        "channel_type_not_supported",
+        "ekm_access_denied",
         "invalid_arguments",
+        "invalid_blocks",
+        "invalid_blocks_format",
+        "invalid_metadata_format",
         "is_archived",
         "messages_tab_disabled",
+        "metadata_too_large",
+        "method_not_supported_for_channel_type",
+        "msg_blocks_too_long",
         "msg_too_long",
         "no_text",
         "not_in_channel",
         "restricted_action",
+        "restricted_action_non_threadable_channel",
         "restricted_action_read_only_channel",
         "restricted_action_thread_locked",
+        "restricted_action_thread_only_channel",
+        "team_access_not_granted",
         "thread_not_found",
         "user_is_restricted",
+        "user_not_found",
         "user_not_in_channel",
         "is_inactive",
     }
@@ -52,10 +65,12 @@ _WRONG_TOKEN = frozenset(
     }
 )
 _MENDING = {
-    "SLACK_BOT_TOKEN": "set it to the Bot User OAuth Token (xoxb-…) under OAuth & Permissions",
+    "SLACK_BOT_TOKEN": "set it to the Bot User OAuth Token (xoxb-…) under OAuth & Permissions of "
+    "your Slack app",
     "SLACK_APP_TOKEN": "set it to an app-level token (xapp-…) with the scope connections:write, "
-    "made under Basic Information, App-Level Tokens",
+    "made under Basic Information, App-Level Tokens of your Slack app",
 }
+_MENDING_AN_INSTALLATION = "let somebody of that workspace open /slack/install again"
 
 _SECRETS = re.compile(
     r"\bx(?:ox[a-z]|app|oxe\.xox[a-z])-[\w-]+|(?<=ticket=)[^&\s'\"]+"
@@ -113,7 +128,10 @@ def seconds_to_wait(error: SlackApiError) -> float | None:
 
 
 def explain(error: Exception, setting: str, base_url: str) -> str:
-    """Say in one sentence what is wrong and how to mend it. Never holds a token."""
+    """Say in one sentence what is wrong and how to mend it. Never holds a token.
+
+    `setting` is what was refused: a setting's name, or words for a workspace's own token.
+    """
     if not isinstance(error, SlackApiError):
         reason = type(error).__name__
         return (
@@ -122,7 +140,8 @@ def explain(error: Exception, setting: str, base_url: str) -> str:
         )
     code = error_code(error)
     if code in _WRONG_TOKEN:
-        return f"Slack refused {setting} ({code}): {_MENDING[setting]} of your Slack app."
+        mending = _MENDING.get(setting, _MENDING_AN_INSTALLATION)
+        return f"Slack refused {setting} ({code}): {mending}."
     if code == "missing_scope":
         return (
             f"{setting} lacks a scope: add what docs/slack.md lists, then install the app to the "
@@ -142,7 +161,7 @@ def is_mended_by_settings(error: Exception) -> bool:
     return error_code(error) in (*_WRONG_TOKEN, "missing_scope")
 
 
-def delivery_error(error: Exception, base_url: str) -> DeliveryError:
+def delivery_error(error: Exception, setting: str, base_url: str) -> DeliveryError:
     """Return the error to raise for a reply that Slack did not take, or perhaps did."""
     if isinstance(error, SlackApiError):
         if (seconds := seconds_to_wait(error)) is not None:
@@ -151,7 +170,7 @@ def delivery_error(error: Exception, base_url: str) -> DeliveryError:
             return DeliveryRefused(f"Slack refused the reply: {code}.")
         if status_of(error) >= 500:
             return in_doubt(f"Slack failed at taking the reply ({code}).")
-    sentence = explain(error, "SLACK_BOT_TOKEN", base_url)
+    sentence = explain(error, setting, base_url)
     return DeliveryError(sentence) if _is_surely_not_posted(error) else in_doubt(sentence)
 
 

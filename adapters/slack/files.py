@@ -35,7 +35,7 @@ async def fetch(workspaces: Workspaces, attachment: Attachment) -> bytes:
     except SlackApiError as err:
         raise AttachmentError(f"Slack does not give the file ({error_code(err)}).") from err
     except NETWORK_ERRORS as err:
-        sentence = explain(err, "SLACK_BOT_TOKEN", workspaces.base_url)
+        sentence = explain(err, workspaces.token_name(team), workspaces.base_url)
         raise AttachmentError(sentence) from err
     except DeliveryError as err:
         raise AttachmentError(str(err)) from err
@@ -46,7 +46,9 @@ async def _download(workspaces: Workspaces, address: str, token: str) -> bytes:
     async with (
         workspaces.session() as session,
         # A redirect could lead the token elsewhere.
-        session.get(address, headers=headers, allow_redirects=False) as response,
+        session.get(
+            address, headers=headers, proxy=workspaces.client(token).proxy, allow_redirects=False
+        ) as response,
     ):
         if response.status != 200:
             raise AttachmentError(f"Slack does not give the file (status {response.status}).")
@@ -85,6 +87,7 @@ async def upload(
 
     Raises DeliveryError when it can't be sent now.
     """
+    token = workspaces.token_name(where.team)
     try:
         await workspaces.ask(
             where.team,
@@ -99,12 +102,12 @@ async def upload(
     except SlackApiError as err:
         seconds = seconds_to_wait(err)
         if seconds is not None or status_of(err) >= 500:
-            sentence = explain(err, "SLACK_BOT_TOKEN", workspaces.base_url)
+            sentence = explain(err, token, workspaces.base_url)
             raise DeliveryError(sentence, seconds) from err
     except SlackRequestError:
         pass
     except NETWORK_ERRORS as err:
-        raise DeliveryError(explain(err, "SLACK_BOT_TOKEN", workspaces.base_url)) from err
+        raise DeliveryError(explain(err, token, workspaces.base_url)) from err
     else:
         return
     for text in code_blocks(document.text):

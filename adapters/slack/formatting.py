@@ -62,22 +62,27 @@ class Body:
 
 @dataclass(frozen=True, slots=True)
 class CommandValue:
-    """What travels in a button that stands for a command: the command and where it belongs."""
+    """What travels in a button that stands for a command: the command and where it belongs.
+
+    `person` is who may press it, "" for everybody.
+    """
 
     command: str
     address: str
+    person: str = ""
 
     @classmethod
     def parse(cls, text: object) -> "CommandValue | None":
         """Read what `str` wrote; None for anything else."""
         try:
             values = json.loads(str(text))
-            return cls(str(values["c"]), str(values["a"]))
-        except (ValueError, KeyError, TypeError):
+            return cls(str(values["c"]), str(values["a"]), str(values.get("p", "")))
+        except (ValueError, KeyError, TypeError, AttributeError):
             return None
 
     def __str__(self) -> str:
-        return json.dumps({"c": self.command, "a": self.address}, ensure_ascii=False)
+        person = {"p": self.person} if self.person else {}
+        return json.dumps({"c": self.command, "a": self.address, **person}, ensure_ascii=False)
 
 
 class Formatter:
@@ -120,7 +125,7 @@ class Formatter:
 
     def _buttons(self, outgoing: Outgoing) -> list[ButtonElement]:
         buttons = [
-            command_button(f"{COMMAND}:{number}", choice, outgoing.address)
+            command_button(f"{COMMAND}:{number}", choice, outgoing.address, outgoing.customer)
             for number, choice in enumerate(outgoing.choices[:_CHOICES_AT_ONCE])
         ]
         if outgoing.invites_feedback and not outgoing.handed_off:
@@ -150,9 +155,9 @@ def feedback_block(outgoing: Outgoing, prompts: Prompts) -> dict[str, Any]:
     return dict(ContextActionsBlock(block_id=FEEDBACK, elements=[element]).to_dict())
 
 
-def command_button(action_id: str, choice: Choice, address: str) -> ButtonElement:
-    """Return a button that stands for a command."""
-    value = str(CommandValue(choice.command, address))
+def command_button(action_id: str, choice: Choice, address: str, person: str = "") -> ButtonElement:
+    """Return a button that stands for a command, of this person alone where one is given."""
+    value = str(CommandValue(choice.command, address, person))
     return ButtonElement(text=_plain(choice.label), action_id=action_id, value=value)
 
 
@@ -166,7 +171,7 @@ def escape(text: str) -> str:
 
 
 _MARKS = re.compile(
-    r"<(?=[!@#]|[a-z][a-z0-9+.-]*:)|@(?=(?:channel|here|everyone)\b)", re.IGNORECASE
+    r"<(?=[!@#]|[a-z][a-z0-9+.-]*:)|@(?=(?:channel|here|everyone)(?![^\W_]))", re.IGNORECASE
 )
 _WORD_JOINER = "\u2060"  # shows nothing, and keeps two characters from being read as one sign
 

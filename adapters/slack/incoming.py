@@ -83,17 +83,20 @@ class Origin:
     @classmethod
     def of(cls, body: Mapping[str, Any], *, with_team: bool) -> "Origin | None":
         """Read the envelope of an event; None when it is not one."""
-        event_id, team = body.get("event_id"), body.get("team_id")
+        event_id, granted = body.get("event_id"), body.get("authorizations")
         if not isinstance(event_id, str) or not event_id or not isinstance(body.get("event"), dict):
             return None
-        granted = body.get("authorizations")
-        ourselves = [
-            each.get("user_id")
+        grants = [
+            each
             for each in (granted if isinstance(granted, list) else [])
-            if isinstance(each, dict) and each.get("is_bot", True)
+            if isinstance(each, dict)
         ]
+        ourselves = [each.get("user_id") for each in grants if each.get("is_bot", True)]
         known = frozenset(user for user in ourselves if isinstance(user, str))
-        return cls(event_id, team if with_team and isinstance(team, str) else "", known)
+        # In a channel that is shared with another company, the envelope may name that one's.
+        teams = [*(each.get("team_id") for each in grants), body.get("team_id")]
+        team = next((each for each in teams if isinstance(each, str)), "")
+        return cls(event_id, team if with_team else "", known)
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +183,7 @@ def edit_from(
 
 def withdrawal_from(event: Mapping[str, Any], origin: Origin) -> Withdrawal | None:
     """Return which message a person deleted, or None."""
-    change = _change(event, "message_deleted")
+    change = _change(event, "message_deleted") or _tombstone(event)
     if change is None or not _is_by_person(change.previous_message, origin):
         return None
     place = _Place(change.channel, change.channel.startswith("D"), origin.team, frozenset())
@@ -228,6 +231,13 @@ def _change(event: Mapping[str, Any], subtype: str) -> _Change | None:
     except ValidationError:
         return None
     return change if (change.type, change.subtype) == ("message", subtype) else None
+
+
+def _tombstone(event: Mapping[str, Any]) -> _Change | None:
+    """Return how Slack tells that a message with replies, such as an answer, was deleted."""
+    change = _change(event, "message_changed")
+    is_gone = change is not None and change.message and change.message.subtype == "tombstone"
+    return change if is_gone else None
 
 
 def _is_by_person(message: _Message, origin: Origin) -> bool:

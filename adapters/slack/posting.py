@@ -10,7 +10,7 @@ from adapters.slack.client import in_doubt
 from adapters.slack.files import upload
 from adapters.slack.formatting import Body, Formatter
 from adapters.slack.streams import Streams
-from adapters.slack.workspaces import Workspaces, code_of
+from adapters.slack.workspaces import Request, Workspaces, code_of
 from bot.errors import DeliveryError, DeliveryInDoubt, DeliveryRefused
 from bot.messages import Outgoing
 
@@ -18,6 +18,7 @@ logger = logging.getLogger(__name__)
 
 REPLY_EVENT = "frontdesk_reply"
 SHARED_EVENT = "frontdesk_shared"
+_REMEMBERED = 1000
 # The post is gone, or Slack lets nobody edit it any more: a new one takes its place.
 _NOT_EDITABLE = frozenset(
     {
@@ -28,7 +29,7 @@ _NOT_EDITABLE = frozenset(
         "block_mismatch",
     }
 )
-_NOT_DELETABLE = frozenset({"message_not_found", "cant_delete_message", "channel_not_found"})
+_ALREADY_GONE = frozenset({"message_not_found", "cant_delete_message", "channel_not_found"})
 # The person can't be reached there, but in the DM with the app.
 _NOT_THERE = frozenset(
     {
@@ -37,6 +38,9 @@ _NOT_THERE = frozenset(
         "user_not_in_channel",
         "is_archived",
         "method_not_supported_for_channel_type",
+        "restricted_action",
+        "restricted_action_read_only_channel",
+        "restricted_action_thread_locked",
     }
 )
 
@@ -48,6 +52,7 @@ class _Progress:
     left: list[Post]
     shown: list[Post] = field(default_factory=list)
     surplus: list[Post] = field(default_factory=list)
+    elsewhere: Address | None = None
     private: int = 0
     has_document: bool = False
 
@@ -73,6 +78,8 @@ class Posting:
             raise  # neither is tried again
         except DeliveryError:
             self._progress[outgoing.id] = progress
+            if len(self._progress) > _REMEMBERED:  # some are never tried again
+                del self._progress[next(iter(self._progress))]
             raise
         return tuple(str(post) for post in progress.shown)
 
@@ -84,13 +91,27 @@ class Posting:
             if where.person:
                 await self._show_one(outgoing, where, bodies, progress)
             else:
-                await self._show_all(where, bodies, _metadata(REPLY_EVENT, outgoing), progress)
+                await self._show_there(outgoing, where, bodies, progress)
             await self._send_document(outgoing, where, progress)
         progress.surplus += progress.left
         progress.left = []
         while progress.surplus:
             await self._delete(progress.surplus[0])
             progress.surplus.pop(0)
+
+    async def _show_there(
+        self, outgoing: Outgoing, where: Address, bodies: Sequence[Body], progress: _Progress
+    ) -> None:
+        """Show a reply; to who asked by a shortcut where the app is not, in the DM with it."""
+        metadata = _metadata(REPLY_EVENT, outgoing)
+        try:
+            await self._show_all(progress.elsewhere or where, bodies, metadata, progress)
+        except DeliveryRefused as err:
+            is_shortcut = outgoing.in_reply_to.startswith("shortcut:")
+            if not is_shortcut or progress.elsewhere or code_of(err) not in _NOT_THERE:
+                raise
+            progress.elsewhere = Address(unscoped(outgoing.customer)[1], team=where.team)
+            await self._show_all(progress.elsewhere, bodies, metadata, progress)
 
     async def _show_all(
         self,
@@ -106,7 +127,7 @@ class Posting:
                 progress.shown.append(progress.left.pop(0))
                 continue
             # What follows a new post must be new too, or the parts would be out of order.
-            progress.surplus += progress.left[1:]
+            progress.surplus += progress.left
             progress.left = []
             progress.shown.append(await self.post(where, body, metadata))
 
@@ -147,34 +168,34 @@ class Posting:
         return True
 
     async def _update(self, post: Post, body: Body, metadata: dict[str, object]) -> None:
-        try:
-            await self._workspaces.send(
-                Address(post.channel, team=post.team),
-                "update",
-                lambda client: client.chat_update(
-                    channel=post.channel,
-                    ts=post.ts,
-                    metadata=metadata,
-                    **_content(body),
-                    unfurl_links=False,
-                    unfurl_media=False,
-                ),
-            )
-        except DeliveryInDoubt as err:
-            # Overwriting twice is no harm.
-            raise DeliveryError(str(err)) from err.__cause__
+        await self._repeatably(
+            Address(post.channel, team=post.team),
+            lambda client: client.chat_update(
+                channel=post.channel,
+                ts=post.ts,
+                metadata=metadata,
+                **_content(body),
+                unfurl_links=False,
+                unfurl_media=False,
+            ),
+        )
 
     async def _delete(self, post: Post) -> None:
         try:
-            await self._workspaces.send(
+            await self._repeatably(
                 Address(post.channel, team=post.team),
-                "update",
                 lambda client: client.chat_delete(channel=post.channel, ts=post.ts),
             )
         except DeliveryError as err:
-            if code_of(err) in _NOT_DELETABLE:
-                return
-            raise DeliveryError(str(err), err.retry_after_seconds) from err
+            if code_of(err) not in _ALREADY_GONE:
+                raise
+
+    async def _repeatably(self, where: Address, request: Request) -> Any:
+        """Make a request that does no harm when it is made twice."""
+        try:
+            return await self._workspaces.send(where, "update", request)
+        except DeliveryInDoubt as err:
+            raise DeliveryError(str(err)) from err.__cause__
 
     async def _show_one(
         self, outgoing: Outgoing, where: Address, bodies: Sequence[Body], progress: _Progress
@@ -210,44 +231,42 @@ class Posting:
             raise
         return True
 
-    async def share(self, outgoing: Outgoing, where: Address) -> None:
-        """Post a private answer for all, unless that was done. Raises DeliveryError."""
-        if await self._is_shared(outgoing, where):
-            return
+    async def share(self, outgoing: Outgoing, where: Address, since: str) -> None:
+        """Post what is not posted yet of a private answer that came then. Raises DeliveryError."""
         metadata = _metadata(SHARED_EVENT, outgoing)
-        for body in self._formatter.bodies(outgoing):
+        count = await self._count(metadata, where, since)
+        for body in self._formatter.bodies(outgoing)[count:]:
             await self.post(where, Body(body.markdown), metadata)
 
-    async def _is_shared(self, outgoing: Outgoing, where: Address) -> bool:
-        """Return whether the thread shows it already; only Slack knows that after a restart."""
+    async def _count(self, metadata: dict[str, object], where: Address, since: str) -> int:
+        """Return how many parts the thread shows; only Slack knows that after a restart."""
         answer = await self._workspaces.send(
             where,
             "update",
             lambda client: client.conversations_replies(
                 channel=where.channel,
                 ts=str(where.thread),
+                oldest=since,
                 include_all_metadata=True,
                 limit=1000,
             ),
         )
-        wanted = _metadata(SHARED_EVENT, outgoing)
-        return any(message.get("metadata") == wanted for message in answer.get("messages") or ())
+        found = answer.get("messages") or ()
+        return sum(message.get("metadata") == metadata for message in found)
 
     async def _send_document(self, outgoing: Outgoing, where: Address, progress: _Progress) -> None:
         if outgoing.document is None or progress.has_document:
             return
-        if not where.is_direct:
-            # A file in a channel is everybody's; this one is the customer's alone.
+        if not where.is_direct or where.person:
+            # A file in a channel, or in a DM of two people, is not the customer's alone.
             team, person = unscoped(outgoing.customer)
             where = await self._direct(person, team)
         await upload(self._workspaces, self, where, outgoing.document)
         progress.has_document = True
 
     async def _direct(self, person: str, team: str) -> Address:
-        response = await self._workspaces.send(
-            Address(person, team=team),
-            "update",
-            lambda client: client.conversations_open(users=[person]),
+        response = await self._repeatably(
+            Address(person, team=team), lambda client: client.conversations_open(users=[person])
         )
         return Address(str((response.get("channel") or {}).get("id")), team=team)
 

@@ -127,15 +127,14 @@ class Receiver(AsyncMiddleware):
         self, event: Mapping[str, Any], origin: Origin, body: Mapping[str, Any]
     ) -> None:
         kind, subtype = event.get("type"), event.get("subtype")
-        if kind == "message" and subtype == "message_changed":
+        if withdrawal := withdrawal_from(event, origin):
+            await self._inbox.withdraw(withdrawal)
+            self._stored(body)
+        elif kind == "message" and subtype == "message_changed":
             edit = edit_from(event, origin, self._private_channels)
             # Channels tell of every change, also of messages that were never for us.
             if edit and await self._is_for_us(edit):
                 await self._accept(edit.incoming, body)
-        elif kind == "message" and subtype == "message_deleted":
-            if withdrawal := withdrawal_from(event, origin):
-                await self._inbox.withdraw(withdrawal)
-                self._stored(body)
         elif kind in ("message", "app_mention"):
             await self._take_message(event, origin, body)
         elif kind in ("reaction_added", "reaction_removed"):

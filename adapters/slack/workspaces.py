@@ -90,6 +90,11 @@ class Workspaces:
             return token
         raise DeliveryRefused(f"The Slack workspace {team!r} has not installed the app.")
 
+    def token_name(self, team: str) -> str:
+        """Return what to call a workspace's token before the operator."""
+        is_own = self._bot_token or not team
+        return "SLACK_BOT_TOKEN" if is_own else f"the token of the workspace {team}"
+
     async def home_team(self) -> str:
         """Return the workspace of the own token. Raises DeliveryError when Slack can't say."""
         if not self._home_team:
@@ -138,8 +143,9 @@ class Workspaces:
             raise
         except (SlackApiError, *NETWORK_ERRORS) as err:
             if isinstance(err, SlackApiError) and (seconds := seconds_to_wait(err)) is not None:
-                self._pacer.hold(_places(where, kind)[0], seconds)
-            raise delivery_error(err, self.base_url) from err
+                for place in _limited(where, kind):
+                    self._pacer.hold(place, seconds)
+            raise delivery_error(err, self.token_name(where.team), self.base_url) from err
         except Exception as err:
             # The library trips over answers that are not Slack's.
             raise in_doubt(f"Slack's answer can't be read ({type(err).__name__}).") from err
@@ -149,6 +155,15 @@ def _places(where: Address, kind: Kind) -> tuple[str, ...]:
     """Return what the pacer counts: the channel, and the workspace where Slack counts that."""
     channel = f"{kind} {scoped(where.team, where.channel)}"
     return (channel,) if kind == "post" else (channel, f"{kind}s {where.team}")
+
+
+def _limited(where: Address, kind: Kind) -> tuple[str, ...]:
+    """Return what waits when Slack asks for it.
+
+    Edits are refused in the whole workspace. Pieces of streams are, too, but their last pieces must
+    not wait for each other.
+    """
+    return _places(where, kind) if kind == "update" else _places(where, kind)[:1]
 
 
 def code_of(error: BaseException) -> str | None:

@@ -33,6 +33,7 @@ from tests.fakes.slack_blocks import (
 
 DEADLINE_SECONDS = 5.0
 SOCKET_LIMIT = 10
+REPLIES_AT_ONCE = 15  # for apps that others can install and Slack has not reviewed
 SCOPES = {
     "assistant.threads.setStatus": "assistant:write",
     "assistant.threads.setSuggestedPrompts": "assistant:write",
@@ -247,16 +248,40 @@ class FakeSlack:
         return await self.send_event(change)
 
     async def customer_deletes(self, event: Event) -> Event:
-        """Let somebody delete what they wrote; return the event."""
+        """Let somebody delete what they wrote; return the event.
+
+        Of a message with replies Slack keeps a tombstone, and tells of a change.
+        """
         channel = event.payload["event"]["channel"]
-        old = self._messages[channel].pop(event.ts)
+        old = self._messages[channel][event.ts]
+        if not self._has_replies(old):
+            return await self._remove(old)
+        tombstone = self._messages[channel][event.ts] = {
+            "type": "message",
+            "subtype": "tombstone",
+            "channel": channel,
+            "ts": event.ts,
+            "thread_ts": event.ts,
+            "user": "USLACKBOT",
+            "text": "This message was deleted.",
+            "hidden": True,
+        }
+        return await self.tell_of_change(old, tombstone)
+
+    def _has_replies(self, message: Json) -> bool:
+        others = self._messages[message["channel"]].values()
+        return any(other.get("thread_ts") == message["ts"] != other["ts"] for other in list(others))
+
+    async def _remove(self, old: Json) -> Event:
+        channel = old["channel"]
+        del self._messages[channel][old["ts"]]
         return await self.send_event(
             {
                 "type": "message",
                 "subtype": "message_deleted",
                 "hidden": True,
                 "channel": channel,
-                "deleted_ts": event.ts,
+                "deleted_ts": old["ts"],
                 "ts": f"1790000600.{self._number():06d}",
                 "previous_message": {**old, **self._root_of(old)},
             }
@@ -440,7 +465,7 @@ class FakeSlack:
     def add_file(self, content: bytes, **fields: Any) -> Json:
         """Put a file into the workspace; return what a message says of it."""
         file_id = f"F{self._number()}"
-        address = f"http://{self._address}/files/{file_id}"
+        address = f"{self.base_url.removesuffix('api/')}files/{file_id}"
         file = {"id": file_id, "size": len(content), "url_private_download": address, **fields}
         self._files[file_id] = (file, content)
         return {key: value for key, value in file.items() if key != "url_private_download"}
@@ -469,11 +494,14 @@ class FakeSlack:
 
     # What the platform does.
 
-    async def send_event(self, event: Json, team: str = "T1") -> Event:
-        """Send any event to the app; it waits while there is no socket."""
+    async def send_event(self, event: Json, team: str = "T1", host: str = "") -> Event:
+        """Send any event to the app; it waits while there is no socket.
+
+        `host` is the workspace of a shared channel, where it is another than the app's.
+        """
         payload = {
             "type": "event_callback",
-            "team_id": team,
+            "team_id": host or team,
             "api_app_id": "A1",
             "event_id": f"Ev{self._number()}",
             "event": event,
@@ -734,7 +762,7 @@ class FakeSlack:
             case "chat.update":
                 return self._update(params)
             case "chat.delete":
-                return self._delete(params)
+                return await self._delete(params)
             case "chat.startStream":
                 return self._start_stream(params)
             case "chat.appendStream":
@@ -797,7 +825,7 @@ class FakeSlack:
             "channel": channel,
             "user": self.bot_user,
             "for": params["user"],
-            "ts": f"1790000900.{self._number():06d}",
+            "ts": f"1790000000.{self._number():06d}",
             "is_ephemeral": True,
         }
         if params.get("thread_ts"):
@@ -825,11 +853,14 @@ class FakeSlack:
             message["metadata"] = params["metadata"]
         return {"channel": message["channel"], "ts": message["ts"], "text": message["text"]}
 
-    def _delete(self, params: Json) -> Json:
+    async def _delete(self, params: Json) -> Json:
         message = self._own(params, "cant_delete_message")
         del self._messages[message["channel"]][message["ts"]]
         self._replies[message["channel"]].remove(message)
         self._streams.discard((message["channel"], message["ts"]))
+        root = self._messages[message["channel"]].get(message.get("thread_ts", ""))
+        if root and root.get("subtype") == "tombstone" and not self._has_replies(root):
+            await self._remove(root)
         return {"channel": message["channel"], "ts": message["ts"]}
 
     # Streams.
@@ -953,12 +984,13 @@ class FakeSlack:
         if root not in self._messages[channel]:
             raise Refused("thread_not_found")
         is_full = str(params.get("include_all_metadata", "")).lower() in ("1", "true")
-        found = []
+        found, oldest = [], str(params.get("oldest") or "0")
         for message in self._messages[channel].values():
-            if root in (message["ts"], message.get("thread_ts")):
+            is_newer = message.get("thread_ts") == root and message["ts"] > oldest
+            if message["ts"] == root or is_newer:
                 hidden = set() if is_full else {"metadata"}
                 found.append({key: value for key, value in message.items() if key not in hidden})
-        return {"messages": found, "has_more": False}
+        return {"messages": found[:REPLIES_AT_ONCE], "has_more": len(found) > REPLIES_AT_ONCE}
 
     def _set_status(self, params: Json) -> Json:
         channel = str(params.get("channel_id"))

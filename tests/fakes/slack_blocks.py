@@ -21,7 +21,9 @@ def shown(message: Json) -> str:
     return "\n".join(markdown) if markdown else str(message["text"])
 
 
-_MARKS = re.compile(r"<[!@#][^<>]*>|<[a-z][a-z0-9+.-]*:[^<>]*>|@(?:channel|here|everyone)\b", re.I)
+_MARKS = re.compile(
+    r"<[!@#][^<>]*>|<[a-z][a-z0-9+.-]*:[^<>]*>|@(?:channel|here|everyone)(?![^\W_])", re.I
+)
 _LINKS = re.compile(r"(?<!\\)\]\(\s*<?([^\s()<>]+)|(?<![`\w/(])(https?://[^\s<>()`]+)", re.I)
 
 

@@ -206,6 +206,40 @@ async def test_that_a_message_slack_refuses_is_refused(
     assert slack.replies("C1") == []
 
 
+async def test_that_a_deleted_message_with_replies_leaves_a_tombstone_until_they_go(
+    slack: FakeSlack, app: App
+) -> None:
+    theirs = await slack.customer_mentions("<@U0BOT> hi")
+    alone = await slack.customer_mentions("<@U0BOT> ho")
+    ts = (await app.post("hello", thread_ts=theirs.ts))["ts"]
+
+    plain = (await slack.customer_deletes(alone)).payload["event"]
+    buried = (await slack.customer_deletes(theirs)).payload["event"]
+    await app.call("chat.delete", channel="C1", ts=ts)
+    last = slack.events[-1].payload["event"]
+
+    assert plain["subtype"] == "message_deleted"
+    assert (buried["subtype"], buried["message"]["subtype"]) == ("message_changed", "tombstone")
+    assert buried["previous_message"]["user"] == "U1"
+    assert (last["subtype"], last["previous_message"]["subtype"]) == (
+        "message_deleted",
+        "tombstone",
+    )
+    assert not slack.exists(f"C1:{theirs.ts}")
+
+
+async def test_that_a_long_thread_is_read_in_pieces_from_a_time(app: App) -> None:
+    root = (await app.post("root"))["ts"]
+    times = [(await app.post(str(n), thread_ts=root))["ts"] for n in range(20)]
+
+    whole = await app.call("conversations.replies", channel="C1", ts=root, limit=1000)
+    rest = await app.call("conversations.replies", channel="C1", ts=root, oldest=times[-2])
+
+    assert (len(whole["messages"]), whole["has_more"]) == (15, True)
+    assert [message["text"] for message in rest["messages"]] == ["root", "19"]
+    assert rest["has_more"] is False
+
+
 async def test_that_a_posted_message_is_read_back_with_its_metadata(app: App) -> None:
     metadata = {"event_type": "frontdesk_reply", "event_payload": {"reply_id": "t1"}}
     ts = (await app.post("hi", metadata=metadata))["ts"]

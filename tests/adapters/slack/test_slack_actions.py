@@ -1,5 +1,6 @@
 """Buttons, forms, commands and shortcuts: stored before Slack hears of it, in both languages."""
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 import pytest
 
 from adapters.slack import SlackChannel
-from bot.errors import DeliveryError, LogError
+from bot.errors import DeliveryError, DeliveryInDoubt, LogError
 from bot.messages import Choice, Document, Feedback, Incoming, Language
 from bot.ports import OpenQuestion
 from tests.adapters.recording_inbox import KnownDialogues, RecordingInbox
@@ -175,6 +176,39 @@ async def test_that_of_two_choices_one_counts(
     assert [slack.sent("D1")[-1]["thread_ts"], pressed.address] == [thread, "D1"]
 
 
+async def test_that_a_choice_is_for_the_one_who_was_asked(
+    slack: FakeSlack, inbox: RecordingInbox, channel: SlackChannel
+) -> None:
+    place = await place_of_question(slack, channel="C1")
+    outgoing = answer_at(place, source="command", choices=FORGET, citations=(), text="Sure?")
+    (post,) = await channel.send(outgoing)
+    async with connected(slack, channel):
+        theirs = await slack.customer_presses(slack.message(post), "Yes", user="U2")
+        await slack.until(lambda: theirs.is_acknowledged)
+        assert labels(slack.message(post)) == ["Yes", "No"]
+        await slack.customer_presses(slack.message(post), "Yes")
+        await slack.until(lambda: not labels(slack.message(post)))
+
+    pressed = [(each.customer, each.text) for each in inbox.accepted]
+    assert pressed[1:] == [("U1", "/forget yes")]
+
+
+async def test_that_used_buttons_stay_where_slack_does_not_tell_the_words(
+    slack: FakeSlack, inbox: RecordingInbox, channel: SlackChannel
+) -> None:
+    (post,) = await channel.send(reply())
+    message = slack.message(post)
+    bare = {**message, "blocks": [each for each in message["blocks"] if "block_id" in each]}
+    async with connected(slack, channel):
+        await slack.customer_presses(bare, words("feedback", "en")["person"])
+        await inbox.texts(1)
+        await slack.customer_commands("help")
+        await inbox.texts(2)
+
+    assert shown(slack.message(post)).startswith(reply().text)
+    assert slack.called("chat.update") == []
+
+
 @pytest.mark.parametrize("source", ["courtesy", "handoff", "clarification", "command"])
 async def test_that_what_is_no_answer_has_no_thumbs(
     slack: FakeSlack, channel: SlackChannel, source: Any
@@ -307,6 +341,35 @@ async def test_that_a_shortcut_answers_a_message_in_its_thread(
         assert (await slack.next_reply("C1"))["thread_ts"] == question.ts
 
 
+@pytest.mark.parametrize("text", ["Where is my parcel?", "我的包裹在哪里？"])
+@pytest.mark.parametrize("where", ["C2", "C3", "D9"])
+async def test_that_where_the_app_is_not_a_shortcut_is_answered_in_the_dm(
+    slack: FakeSlack, inbox: RecordingInbox, channel: SlackChannel, where: str, text: str
+) -> None:
+    question = await slack.customer_writes(text, channel=where, user="U1")
+    async with connected(slack, channel):
+        for user in ("U2", "U1"):
+            asked = await slack.customer_asks_about(question, user=user)
+            await slack.until(lambda: asked.is_acknowledged)  # noqa: B023
+    asked_by_two = [each for each in inbox.accepted if each.event_keys[0].startswith("shortcut:")]
+    incoming = asked_by_two[0]
+    long = "A sentence of some length. " * 400
+
+    posts = await channel.send(
+        reply(
+            address=incoming.address,
+            in_reply_to=incoming.event_keys[0],
+            customer=incoming.customer,
+            text=long,
+        )
+    )
+
+    assert [post.partition(":")[0] for post in posts] == ["D2"] * 3
+    assert "thread_ts" not in await slack.next_reply("D2")
+    if where == "D9":  # what one of two people asks is not the other's conversation
+        assert len({each.address for each in asked_by_two}) == 2
+
+
 # Private channels.
 
 
@@ -342,6 +405,36 @@ async def test_that_a_private_answer_can_be_shared_once(
     assert (posted["thread_ts"], labels(posted)) == (question.ts, [])
     assert shown(posted).startswith(outgoing.text)
     assert len(slack.replies("C1")) == 1
+
+
+async def test_that_sharing_goes_on_where_it_ended_and_counts_in_long_threads(
+    slack: FakeSlack, inbox: RecordingInbox, dialogues: KnownDialogues
+) -> None:
+    channel = channel_for(slack, inbox, dialogues, private_channels={"C1"})
+    question = await slack.customer_mentions("<@U0BOT> where is it?")
+    for number in range(20):
+        await slack.customer_writes(f"{number}", channel="C1", thread_ts=question.ts, user="U3")
+    address, key = f"C1:{question.ts}@U1", f"message:C1:{question.ts}:U1"
+    text = "A sentence of some length. " * 400
+    outgoing = reply(address=address, in_reply_to=key, text=text, citations=())
+    dialogues.replies[outgoing.turn] = outgoing
+    await channel.send(outgoing)
+    message = slack.ephemeral[-1]
+    slack.fail_next("chat.postMessage", None, Fault.flood(1))
+    async with connected(slack, channel):
+        for count in (1, 3, 3):
+            asked = len(slack.called("conversations.replies"))
+            await slack.customer_presses(message, words("slack", "en")["share"])
+            await slack.until(lambda: len(slack.called("conversations.replies")) > asked)  # noqa: B023
+            await slack.until(lambda: len(slack.replies("C1")) == count)  # noqa: B023
+            await poll(lambda: not _sharing())
+    await channel.close()
+
+    assert "".join("".join(slack.replies("C1")).split()) == "".join(text.split())
+
+
+def _sharing() -> list[Any]:
+    return [task for task in asyncio.all_tasks() if "Afterwards" in repr(task.get_coro())]
 
 
 async def test_that_a_follow_up_to_a_private_answer_needs_no_mention(
@@ -426,7 +519,7 @@ def _or(language: Language | None) -> list[Language]:
 # Documents.
 
 
-@pytest.mark.parametrize("address", ["D1", "C1:1790000000.1", "C1@U1"])
+@pytest.mark.parametrize("address", ["D1", "C1:1790000000.1", "C1@U1", "D1@U1", "D9@U1"])
 async def test_that_a_document_goes_to_the_customer_alone(
     slack: FakeSlack, channel: SlackChannel, address: str
 ) -> None:
@@ -437,6 +530,19 @@ async def test_that_a_document_goes_to_the_customer_alone(
 
     (upload,) = slack.uploads
     assert (upload["channel"], upload["content"].decode()) == ("D1", document.text)
+
+
+async def test_that_a_document_waits_for_its_dm(slack: FakeSlack, channel: SlackChannel) -> None:
+    slack.fail_next("conversations.open", Fault.answer_lost())
+    document = Document(name="export.json", text="{}")
+    outgoing = reply(address="C1@U1", in_reply_to="command:trigger-1", document=document)
+
+    with pytest.raises(DeliveryError) as caught:
+        await channel.send(outgoing)
+    assert not isinstance(caught.value, DeliveryInDoubt)
+    await channel.send(outgoing)
+
+    assert (len(slack.uploads), len(slack.ephemeral)) == (1, 1)
 
 
 async def test_that_a_document_that_slack_refuses_comes_as_text(

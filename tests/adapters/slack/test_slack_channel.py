@@ -535,6 +535,7 @@ async def test_that_a_reply_in_a_thread_stays_there(
     [
         pytest.param("<!channel> <!here|now> <!everyone>", id="broadcast"),
         pytest.param("@channel @here @everyone", id="plain-broadcast"),
+        pytest.param("_@channel_ **@here_ @everyone_", id="underscored-broadcast"),
         pytest.param("`<!channel>`\n\n```\n<!here> <@U7>\n```", id="code"),
         pytest.param("<@U7> and <#C1> and <!subteam^S1|desk>", id="mention"),
         pytest.param("<https://evil.example|our shop>", id="link"),
@@ -778,10 +779,15 @@ async def test_that_a_reply_nobody_can_get_is_refused(
         await channel.send(replace(REPLY, address=address))
 
 
-async def test_that_a_deactivated_app_is_a_refusal(slack: FakeSlack, channel: SlackChannel) -> None:
-    slack.fail_next("chat.postMessage", Fault.refused("account_inactive"))
+@pytest.mark.parametrize(
+    "error", ["account_inactive", "invalid_blocks", "msg_blocks_too_long", "user_not_found"]
+)
+async def test_that_what_slack_will_never_take_is_a_refusal(
+    slack: FakeSlack, channel: SlackChannel, error: str
+) -> None:
+    slack.fail_next("chat.postMessage", Fault.refused(error))
 
-    with pytest.raises(DeliveryRefused, match="account_inactive"):
+    with pytest.raises(DeliveryRefused, match=error):
         await channel.send(REPLY)
 
 
@@ -813,6 +819,51 @@ async def test_that_a_status_is_shown_under_the_question_until_the_reply(
 
     assert slack.status(where, ts) == ""
     assert len(slack.called("assistant.threads.setStatus")[0]["loading_messages"]) == 2
+
+
+async def test_that_the_status_goes_where_an_edit_brings_the_answer(
+    slack: FakeSlack, channel: SlackChannel
+) -> None:
+    place = await place_of_question(slack)
+    ts = place.in_reply_to.split(":")[2]
+    posts = await channel.send(answer_at(place))
+    edited = replace(place, in_reply_to=f"edit:D1:{ts}:1790000500.1")
+
+    await channel.show_progress(edited, "writing")
+    await slack.until(lambda: slack.status("D1", ts))
+    await channel.send(answer_at(edited, id=2, text="New.", replaces=posts))
+
+    await slack.until(lambda: not slack.status("D1", ts))
+
+
+async def test_that_one_answer_to_several_questions_ends_the_status_of_each(
+    slack: FakeSlack, channel: SlackChannel
+) -> None:
+    first, last = [await place_of_question(slack) for _ in range(2)]
+    for place in (first, last):
+        await channel.show_progress(place, "writing")
+        await slack.until(lambda: slack.status("D1", place.in_reply_to.split(":")[2]))  # noqa: B023
+
+    await channel.send(answer_at(last, also_answers=(first.in_reply_to,)))
+
+    for place in (first, last):
+        await slack.until(lambda: not slack.status("D1", place.in_reply_to.split(":")[2]))  # noqa: B023
+
+
+async def test_that_a_status_that_comes_after_the_answer_does_not_stay(
+    slack: FakeSlack, channel: SlackChannel
+) -> None:
+    place = await place_of_question(slack)
+    ts = place.in_reply_to.split(":")[2]
+    slack.hold("assistant.threads.setStatus")
+    await channel.show_progress(place, "writing")
+    await slack.until(lambda: slack.called("assistant.threads.setStatus"))
+
+    await channel.send(answer_at(place))
+    slack.release("assistant.threads.setStatus")
+
+    await slack.until(lambda: len(slack.called("assistant.threads.setStatus")) == 2)
+    await slack.until(lambda: not slack.status("D1", ts))
 
 
 async def test_that_a_slow_status_holds_up_no_answer(

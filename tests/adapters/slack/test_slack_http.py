@@ -20,7 +20,7 @@ import uvicorn
 from starlette.applications import Starlette
 
 from adapters.slack import SlackChannel, SlackInstallations, SlackOAuth
-from bot.errors import DeliveryRefused, LogError, SettingsError
+from bot.errors import DeliveryError, DeliveryRefused, LogError, SettingsError
 from bot.log.store import Store
 from tests.adapters.recording_inbox import KnownDialogues, RecordingInbox
 from tests.adapters.slack.channels import channel_for, connected, reply, running
@@ -368,6 +368,34 @@ async def test_that_an_installation_that_slack_does_not_answer_can_be_tried_agai
         worked = await install(address, slack, "T1")
 
     assert (failed.status_code, worked.status_code) == (502, 200)
+
+
+async def test_that_a_refused_token_of_an_installed_workspace_is_mended_there(
+    slack: FakeSlack, inbox: RecordingInbox, installations: SlackInstallations
+) -> None:
+    channel = shared_channel(slack, inbox, installations)
+    async with served(slack, channel) as address:
+        await install(address, slack, "T1")
+    slack.fail_next("chat.postMessage", Fault.refused("token_revoked"))
+
+    with pytest.raises(DeliveryError, match=r"workspace T1 .*open /slack/install again\.$"):
+        await channel.send(reply(address="T1/D1", customer="T1/U1"))
+
+
+async def test_that_in_a_shared_channel_the_workspace_is_the_one_that_installed_the_app(
+    slack: FakeSlack, inbox: RecordingInbox, installations: SlackInstallations
+) -> None:
+    channel = shared_channel(slack, inbox, installations)
+    mention = {"type": "app_mention", "channel": "C1", "user": "U1", "text": "hi", "ts": "1.1"}
+    form = {"callback_id": "frontdesk_complaint", "private_metadata": "t1", "id": "V1"}
+    async with served(slack, channel):
+        await slack.send_event(mention, "T1", host="T8")
+        await slack.customer_submits(
+            {**form, "app_installed_team_id": "T2"}, reason="wrong", comment="!"
+        )
+
+    assert [(each.address, each.customer) for each in inbox.accepted] == [("T1/C1:1.1", "T1/U1")]
+    assert [rating.customer for rating in inbox.ratings] == ["T2/U1"]
 
 
 async def test_that_several_workspaces_can_use_one_socket(

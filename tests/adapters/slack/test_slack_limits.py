@@ -56,6 +56,22 @@ async def test_that_a_flood_in_one_channel_holds_only_that_one(
     assert time.monotonic() - flooded >= 1
 
 
+async def test_that_a_flood_of_edits_holds_the_edits_of_the_workspace(
+    slack: FakeSlack, channel: SlackChannel
+) -> None:
+    here = await channel.send(reply())
+    there = await channel.send(reply(id=2, address="C1:1.1", in_reply_to="message:C1:1.1:U1"))
+    slack.fail_next("chat.update", Fault.flood(1))
+    with pytest.raises(DeliveryError):
+        await channel.send(reply(id=3, text="New.", replaces=here))
+    flooded = time.monotonic()
+
+    await channel.send(reply(id=4, address="C1:1.1", text="New.", replaces=there))
+
+    # Slack counts edits by workspace.
+    assert time.monotonic() - flooded >= 0.9
+
+
 # Files.
 
 
@@ -64,6 +80,18 @@ async def test_that_a_file_is_fetched(slack: FakeSlack, channel: SlackChannel) -
     file = slack.add_file(content, mimetype="image/png")
 
     assert await channel.fetch(Attachment(kind="photo", id=file["id"])) == content
+
+
+async def test_that_a_file_is_fetched_through_a_proxy(
+    slack: FakeSlack, inbox: RecordingInbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", slack.base_url.removesuffix("/api/"))
+    slack.base_url = "http://slack.test/api/"
+    file = slack.add_file(b"content")
+
+    content = await channel_for(slack, inbox).fetch(Attachment(kind="photo", id=file["id"]))
+
+    assert content == b"content"
 
 
 @pytest.mark.parametrize(

@@ -76,10 +76,16 @@ def test_that_its_command_and_its_shortcut_are_those_that_are_read(
     assert shortcut["name"] == "Ask Frontdesk"
 
 
-def test_that_it_offers_questions_in_both_languages(manifest: dict[str, Any]) -> None:
+def test_that_it_speaks_both_languages(manifest: dict[str, Any]) -> None:
     view = manifest["features"]["agent_view"]
 
-    assert view["agent_description"]
+    described = [
+        view["agent_description"],
+        manifest["display_information"]["description"],
+        *(each["description"] for each in manifest["features"]["slash_commands"]),
+        *(each["description"] for each in manifest["features"]["shortcuts"]),
+    ]
+    assert [text for text in described if not re.search(r"[a-z].*[\u4e00-\u9fff]", text)] == []
     messages = [prompt["message"] for prompt in view["suggested_prompts"]]
     assert any(message.isascii() for message in messages)
     assert any(re.search(r"[\u4e00-\u9fff]", message) for message in messages)

@@ -165,7 +165,6 @@ async def test_that_a_changed_message_names_the_one_it_replaces(
     [
         pytest.param({"attachments": [{"title": "A preview"}]}, id="preview"),
         pytest.param({"reply_count": 1}, id="reply"),
-        pytest.param({"subtype": "tombstone", "text": "This message was deleted."}, id="tombstone"),
         pytest.param({"bot_id": "B1", "text": "x", "edited": {"ts": "1.1"}}, id="bot"),
         pytest.param({"user": "U0BOT", "text": "x", "edited": {"ts": "1.1"}}, id="ours"),
         pytest.param({"user": 7, "text": "x", "edited": {"ts": "1.1"}}, id="malformed"),
@@ -252,6 +251,31 @@ async def test_that_a_deleted_message_is_withdrawn(
     assert inbox.withdrawn == [
         Withdrawal(channel="slack", event_key=incoming.event_keys[0]) for incoming in inbox.accepted
     ]
+
+
+@pytest.mark.parametrize("text", MESSAGES)
+@pytest.mark.parametrize("where", ["D1", "C1"])
+async def test_that_a_deleted_question_with_its_answer_below_is_withdrawn(
+    slack: FakeSlack, inbox: RecordingInbox, channel: SlackChannel, text: str, where: str
+) -> None:
+    write = slack.customer_writes if where == "D1" else slack.customer_mentions
+    question = await write(f"<@U0BOT> {text}", channel=where)
+    async with connected(slack, channel):
+        (key,) = [each.event_keys[0] for each in await _accepted(inbox)]
+        posts = await channel.send(reply(address=inbox.accepted[0].address, in_reply_to=key))
+        await slack.customer_deletes(question)
+        await inbox.until(lambda: inbox.withdrawn)
+        await channel.send(reply(id=2, text="", replaces=posts, is_retraction=True))
+        await slack.until(lambda: not slack.exists(f"{where}:{question.ts}"))
+        await slack.until(lambda: not slack.unacknowledged)
+
+    assert inbox.withdrawn == [Withdrawal(channel="slack", event_key=key)]
+    assert len(inbox.accepted) == 1
+
+
+async def _accepted(inbox: RecordingInbox) -> list[Incoming]:
+    await inbox.texts(1)
+    return inbox.accepted
 
 
 async def test_that_a_deletion_of_ours_is_no_withdrawal(

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from adapters.slack import SlackChannel
-from bot.errors import DeliveryError, DeliveryInDoubt
+from bot.errors import DeliveryError, DeliveryInDoubt, DeliveryRefused
 from bot.messages import Language
 from tests.adapters.recording_inbox import RecordingInbox
 from tests.adapters.slack.channels import answer_at, channel_for, place_of_question, reply
@@ -83,6 +83,30 @@ async def test_that_overwriting_may_be_tried_again(
     assert await channel.send(edited) == posts
 
     assert slack.replies("D1") == ["New."]
+
+
+@pytest.mark.parametrize("error", ["edit_window_closed", "cant_update_message"])
+async def test_that_a_post_that_can_not_be_edited_makes_room(
+    slack: FakeSlack, channel: SlackChannel, error: str
+) -> None:
+    posts = await channel.send(reply())
+    slack.fail_next("chat.update", Fault.refused(error))
+
+    again = await channel.send(reply(id=2, text="New.", replaces=posts, citations=()))
+
+    assert again != posts
+    assert slack.replies("D1") == ["New."]
+
+
+@pytest.mark.parametrize("error", ["is_archived", "not_in_channel", "account_inactive"])
+async def test_that_posts_nobody_can_delete_are_not_tried_for_ever(
+    slack: FakeSlack, channel: SlackChannel, error: str
+) -> None:
+    posts = await channel.send(reply())
+    slack.fail_next("chat.delete", Fault.refused(error))
+
+    with pytest.raises(DeliveryRefused, match=error):
+        await channel.send(reply(id=2, text="", replaces=posts, is_retraction=True))
 
 
 @pytest.mark.parametrize("count", [1, 3])
