@@ -1,70 +1,138 @@
-"""Take the pictures in docs/images from a running Frontdesk with the example shop.
+"""Take the pictures in docs/images: the page, the admin pages, and a chat of each channel.
 
-FRONTDESK_ADMIN_PASSWORD=… make run
-FRONTDESK_ADMIN_PASSWORD=… .venv/bin/python docs/screenshots.py
+.venv/bin/python -m docs.screenshots
+
+The page and the admin pages are those of the real program with its own engine; the chats are drawn
+from the dialogues of docs/transcripts.md.
 """
 
-import os
+import asyncio
+import contextlib
+import secrets
+from collections.abc import AsyncIterator
 from pathlib import Path
 
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.async_api import Browser, Page, async_playwright
 
-ADDRESS = os.environ.get("FRONTDESK_TEST_ADDRESS", "http://127.0.0.1:8080")
+from bot.messages import Language
+from bot.settings import EXAMPLE_ARTICLES
+from docs.playing.picture import as_html
+from docs.playing.stage import Stage, stage_for
+from docs.transcripts import KEPT, play, slack_question, telegram_question
+from tests.benchmarks.programs import ROOT
+
 IMAGES = Path(__file__).parent / "images"
+MODELS = ROOT / ".cache" / "models"
 CHROMIUM = "/usr/bin/chromium"
 QUIET = ["--no-sandbox", "--disable-quic", "--disable-background-networking", "--disable-sync"]
 
 DESKTOP = {"width": 1000, "height": 720}
 PHONE = {"width": 390, "height": 780}
-QUESTIONS = {
+LOW = {"width": 1000, "height": 100}
+QUESTIONS: dict[Language, tuple[str, str]] = {
     "en": ("How long do I have to return a jacket?", "And what does it cost me?"),
     "zh": ("买的外套多久之内可以退？", "退货运费谁出？"),
 }
+WITH_PICTURE: dict[Language, str] = {
+    "en": "The zip of my jacket broke, what can I do?",
+    "zh": "外套的拉链坏了，怎么办？",
+}
 
 
-def main() -> None:
+async def main() -> None:
     """Write every picture."""
-    IMAGES.mkdir(exist_ok=True)
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
-        for language in QUESTIONS:
-            chat(browser, language, DESKTOP, "light", f"chat-{language}")
-        chat(browser, "en", PHONE, "dark", "chat-phone")
-        admin(browser)
-        browser.close()
+    async with browser() as opened:
+        await channels(opened)
+        await pages(opened)
 
 
-def chat(browser: Browser, language: str, size: dict[str, int], scheme: str, name: str) -> None:
+@contextlib.asynccontextmanager
+async def browser() -> AsyncIterator[Browser]:
+    """Run a browser."""
+    async with async_playwright() as playwright:
+        opened = await playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
+        yield opened
+        await opened.close()
+
+
+async def channels(browser: Browser) -> None:
+    """Draw a chat of each channel, in both languages."""
+    dialogues = await play((telegram_question, slack_question), kept=KEPT)
+    for channel, name in (("telegram", "Telegram"), ("slack", "Slack")):
+        page = await open_page(browser, LOW)
+        of_it = [dialogue for dialogue in dialogues if dialogue.channel == channel]
+        await page.set_content(as_html(name, of_it))
+        await page.screenshot(path=IMAGES / f"{channel}.png", full_page=True)
+        await page.close()
+
+
+async def pages(browser: Browser) -> None:
+    """Take pictures of the page and of the admin pages."""
+    password = secrets.token_urlsafe()
+    async with stage_for(EXAMPLE_ARTICLES, KEPT, MODELS, password) as stage:
+        address = f"http://127.0.0.1:{stage.port}"
+        await chat(browser, address, "zh", DESKTOP, "light", "chat-zh")
+        await chat(browser, address, "en", DESKTOP, "light", "chat-en")
+        await chat(browser, address, "en", PHONE, "dark", "chat-phone")
+        await write_in_telegram(stage, "zh")
+        await write_in_telegram(stage, "en")
+        await admin(browser, address, password)
+
+
+async def chat(
+    browser: Browser,
+    address: str,
+    language: Language,
+    size: dict[str, int],
+    scheme: str,
+    name: str,
+) -> None:
     """Ask the questions on the page and take its picture."""
-    page = open_page(browser, size, scheme)
-    page.goto(f"{ADDRESS}/?lang={language}")
+    page = await open_page(browser, size, scheme)
+    await page.goto(f"{address}/?lang={language}")
     for number, question in enumerate(QUESTIONS[language], start=1):
-        page.get_by_role("textbox").fill(question)
-        page.keyboard.press("Enter")
-        page.locator("#log a").nth(number - 1).wait_for(timeout=60_000)
-    page.screenshot(path=IMAGES / f"{name}.png")
-    page.close()
+        await page.get_by_role("textbox").fill(question)
+        await page.keyboard.press("Enter")
+        await page.locator("#log a").nth(number - 1).wait_for(timeout=60_000)
+    await page.screenshot(path=IMAGES / f"{name}.png")
+    await page.close()
 
 
-def admin(browser: Browser) -> None:
+async def write_in_telegram(stage: Stage, language: Language) -> None:
+    """Leave a dialogue with a complaint, a picture and a hand-off in the log."""
+    chat = stage.telegram_chat("", language)
+    await chat.write(QUESTIONS[language][0])
+    await chat.answer()
+    await chat.press(f"👎 {stage.label('down', language)}")
+    await chat.press(stage.label("incomplete", language))
+    chat.photograph(WITH_PICTURE[language])
+    await chat.answer()
+    await chat.command("/human")
+
+
+async def admin(browser: Browser, address: str, password: str) -> None:
     """Log in, and take pictures of the list and of one transcript."""
-    page = open_page(browser, {"width": 1200, "height": 900}, "light")
-    page.goto(f"{ADDRESS}/admin/?lang=en")
-    page.locator("input[type=password]").fill(os.environ["FRONTDESK_ADMIN_PASSWORD"])
-    page.keyboard.press("Enter")
-    page.locator("a[href*='/admin/conversations/']").first.wait_for()
-    page.screenshot(path=IMAGES / "admin-list.png")
-    page.locator("a[href*='/admin/conversations/']").first.click()
-    page.locator("details").first.wait_for()
-    page.locator("details summary").first.click()
-    page.screenshot(path=IMAGES / "admin-transcript.png", full_page=True)
-    page.close()
+    page = await open_page(browser, {"width": 1200, "height": 560})
+    await page.goto(f"{address}/admin/?lang=en")
+    await page.locator("input[type=password]").fill(password)
+    await page.keyboard.press("Enter")
+    await page.locator("a[href*='/admin/conversations/']").first.wait_for()
+    await page.screenshot(path=IMAGES / "admin-list.png")
+    await page.locator("a[href*='/admin/conversations/']").first.click()
+    await page.locator("details").first.wait_for()
+    await page.locator("details summary").first.click()
+    await page.screenshot(path=IMAGES / "admin-transcript.png", full_page=True)
+    await page.close()
 
 
-def open_page(browser: Browser, size: dict[str, int], scheme: str) -> Page:
+async def open_page(browser: Browser, size: dict[str, int], scheme: str = "light") -> Page:
     """Return a page of its own, with its own storage."""
-    return browser.new_page(viewport=size, color_scheme=scheme, device_scale_factor=1)  # type: ignore[arg-type]
+    return await browser.new_page(
+        viewport=size,  # type: ignore[arg-type]
+        color_scheme=scheme,  # type: ignore[arg-type]
+        device_scale_factor=1,
+    )
 
 
 if __name__ == "__main__":
-    main()
+    asyncio.run(main())

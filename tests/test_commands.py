@@ -148,6 +148,19 @@ async def test_that_a_chosen_language_stays_until_it_is_taken_back(
         assert (await desk.ask(HELLO[other])).language == other
 
 
+@pytest.mark.parametrize("language", ["en", "zh"])
+async def test_that_a_command_elsewhere_is_in_the_language_last_written(
+    tmp_path: Path, language: Language
+) -> None:
+    async with open_desk(tmp_path) as desk:
+        await desk.ask(QUESTION[language])
+        await desk.settled()
+        elsewhere = incoming("/help", address="ada@elsewhere", customer="customer-ada")
+        await desk.delivery.accept(elsewhere)
+
+        assert (await desk.channel.replies(2))[1].language == language
+
+
 # Being forgotten.
 
 SECRETS = ("Zanzibar", "桑给巴尔", "customer-ada", "secret-file")

@@ -239,6 +239,7 @@ def _filters(request: Request) -> review.Filters:
         channel=params.get("channel") or None,
         language=language,
         handed_off={"yes": True, "no": False}.get(params.get("handed_off", "")),
+        is_open=True if params.get("handed_off") == "open" else None,
     )
 
 

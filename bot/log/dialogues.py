@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from sqlite_utils import Database
 
 from bot.log import outbox
+from bot.log.inbox import customer_language
 from bot.log.store import Store
 from bot.messages import Language, Outgoing, TurnId
 from bot.ports import OpenQuestion
@@ -32,7 +33,7 @@ class StoredDialogues:
 
     async def language(self, channel: str, customer: str) -> Language | None:
         """Return the language that a customer chose, else the last one written, else None."""
-        return await self._store.read(lambda db: _language(db, channel, customer))
+        return await self._store.read(lambda db: customer_language(db, channel, customer))
 
 
 def _takes_part(db: Database, channel: str, address: str, customer: str) -> bool:
@@ -47,7 +48,17 @@ def _takes_part(db: Database, channel: str, address: str, customer: str) -> bool
 def _open_questions(db: Database, channel: str, customer: str) -> list[OpenQuestion]:
     rows = db.execute(
         """
-        SELECT asked.text, conversations.address, handoffs.created_at
+        SELECT coalesce(
+                -- Who asked for a person meant the question before.
+                CASE WHEN handoffs.reason = 'asked_for_person' THEN (
+                    SELECT before.text FROM turns AS before JOIN inbox AS mine
+                        ON mine.turn = before.id AND mine.customer = inbox.customer
+                    WHERE before.conversation = asked.conversation
+                        AND before.number < asked.number AND before.text NOT LIKE '/%'
+                        AND before.superseded_by IS NULL AND before.withdrawn_at IS NULL
+                    ORDER BY before.number DESC LIMIT 1) END,
+                asked.text) AS text,
+            conversations.address, handoffs.created_at
         FROM inbox JOIN turns AS asked ON asked.id = inbox.turn
             JOIN conversations ON conversations.id = asked.conversation
             JOIN turns AS replied ON replied.replied_to = asked.id
@@ -60,16 +71,3 @@ def _open_questions(db: Database, channel: str, customer: str) -> list[OpenQuest
         [channel, customer, MOST_QUESTIONS],
     ).fetchall()
     return [OpenQuestion(text=text, address=address, asked_at=at) for text, address, at in rows]
-
-
-def _language(db: Database, channel: str, customer: str) -> Language | None:
-    row = db.execute(
-        """
-        SELECT coalesce(customers.language, (
-            SELECT conversations.language FROM conversations
-            WHERE conversations.customer = customers.id ORDER BY last_turn_at DESC LIMIT 1))
-        FROM customers WHERE channel = ? AND external_id = ?
-        """,
-        [channel, customer],
-    ).fetchone()
-    return row[0] if row else None

@@ -191,6 +191,20 @@ def withdraw(db: Database, withdrawal: Withdrawal, now: datetime) -> Received | 
     return received(db, original)
 
 
+def customer_language(db: Database, channel: str, customer: str) -> Language | None:
+    """Return the language that a customer chose, else the one last written, else None."""
+    row = db.execute(
+        """
+        SELECT coalesce(customers.language, (
+            SELECT conversations.language FROM conversations
+            WHERE conversations.customer = customers.id ORDER BY last_turn_at DESC LIMIT 1))
+        FROM customers WHERE channel = ? AND external_id = ?
+        """,
+        [channel, customer],
+    ).fetchone()
+    return row[0] if row else None
+
+
 def received(db: Database, inbox: int) -> Received:
     """Return a stored message."""
     row = db.execute(f"SELECT {_COLUMNS} FROM inbox WHERE id = ?", [inbox]).fetchone()

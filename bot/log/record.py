@@ -58,7 +58,9 @@ def context(db: Database, received: Received, turns: int) -> Context:
         },
     ).fetchall()
     history = tuple(Turn(role=role, text=text) for role, text in reversed(rows))
-    language = _spoken_language(db, received.channel, received.address)
+    language = _spoken_language(db, received.channel, received.address) or inbox.customer_language(
+        db, received.channel, received.customer
+    )
     return Context(history=history, language=language, chosen=chosen)
 
 

@@ -42,6 +42,7 @@ class Filters:
     channel: str | None = None
     language: Language | None = None
     handed_off: bool | None = None
+    is_open: bool | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -364,6 +365,12 @@ def _conditions(filters: Filters, after: PageKey | None) -> tuple[list[str], dic
     if filters.language is not None:
         conditions.append("c.language = :language")
         values["language"] = filters.language
+    if filters.is_open is not None:
+        conditions.append(
+            "EXISTS (SELECT 1 FROM handoffs WHERE conversation = c.id AND settled_at IS NULL)"
+            " = :is_open"
+        )
+        values["is_open"] = filters.is_open
     if filters.handed_off is not None:
         conditions.append("EXISTS (SELECT 1 FROM handoffs WHERE conversation = c.id) = :handed_off")
         values["handed_off"] = filters.handed_off

@@ -64,6 +64,22 @@ async def test_that_open_questions_are_ones_own_newest_first(
     assert await dialogues.open_questions("slack", "ada") == []
 
 
+async def test_that_who_asks_for_a_person_means_their_own_question_before(
+    store: Store, dialogues: StoredDialogues
+) -> None:
+    def asked_for_person(db: Database) -> Outgoing:
+        message = incoming("/human", address="thread", customer="ada")
+        return exchange(db, message, handoff="asked_for_person")
+
+    await written(store, "我的包裹呢？", address="thread", customer="ada")
+    await written(store, "/language", address="thread", customer="ada")
+    await written(store, "bo's", address="thread", customer="bo")
+    await store.write(asked_for_person)
+
+    [question] = await dialogues.open_questions("test", "ada")
+    assert question.text == "我的包裹呢？"
+
+
 async def test_that_settled_edited_and_deleted_questions_are_not_open(
     store: Store, dialogues: StoredDialogues
 ) -> None:

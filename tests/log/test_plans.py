@@ -62,7 +62,7 @@ def forget(db: Database) -> None:
 def read(db: Database) -> None:
     dialogues._takes_part(db, "test", "ada", "customer-ada")
     dialogues._open_questions(db, "test", "customer-ada")
-    dialogues._language(db, "test", "customer-ada")
+    inbox.customer_language(db, "test", "customer-ada")
     outbox.reply_of(db, "test", outbox.unsent(db)[-1].turn)
 
 

@@ -111,7 +111,7 @@ async def test_that_the_list_shows_each_conversation(
     text = (await admin.get("/admin/")).text
     assert f'href="/admin/conversations/{conversation}"' in text
     assert "Is the tent waterproof?" in text
-    assert "Handed off</span>" in text
+    assert "Waits for a person</span>" in text
     assert "2 turns" in text
     assert ">09:00</time>" in text
 
@@ -464,10 +464,12 @@ async def test_that_a_handed_off_conversation_waits_until_it_is_settled(
     conversation = await exchange(store, message(), (HANDOFF,))
     page = f"/admin/conversations/{conversation}"
     assert "waits for a person" in (await admin.get(page)).text
+    assert conversation in (await admin.get("/admin/?handed_off=open")).text
 
     settled = await admin.post(f"{page}/settle", follow_redirects=True)
 
     assert settled.url.path == page
+    assert conversation not in (await admin.get("/admin/?handed_off=open")).text
     assert "waits for a person" not in settled.text
     assert ("settle", conversation) in await audit(store)
 
