@@ -28,7 +28,17 @@ class Links:
         if not is_web_address(url) or "\\" in url or not url.isprintable():
             return False
         parts = urlsplit(url)
-        return "@" not in parts.netloc and (parts.hostname or "") in self.hosts
+        is_plain = (
+            "@" not in parts.netloc and not parts.netloc.endswith(":") and _has_good_port(url)
+        )
+        return is_plain and (parts.hostname or "") in self.hosts
+
+
+def _has_good_port(url: str) -> bool:
+    try:
+        return urlsplit(url).port != 0
+    except ValueError:  # more than 65535, or no number
+        return False
 
 
 def is_web_address(url: str) -> bool:

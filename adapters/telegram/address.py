@@ -74,9 +74,12 @@ class Post:
         return f"{self.chat.key}:{self.message}"
 
 
-def message_key(chat: str, message: int) -> str:
-    """Return the event key of a customer's message in the chat with this `Address.key`."""
-    return f"message:{chat}:{message}"
+def message_key(bot: int, chat: str, message: int) -> str:
+    """Return the event key of a customer's message in the chat with this `Address.key`.
+
+    In private chats each bot has numbers of its own, so another bot's messages are others.
+    """
+    return f"message:{bot}/{chat}:{message}"
 
 
 def question_of(event_key: str) -> int | None:

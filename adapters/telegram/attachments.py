@@ -45,4 +45,5 @@ def attachments_of(message: Message) -> tuple[Attachment, ...]:
 
 
 def _whole(size: object) -> int | None:
-    return size if type(size) is int else None
+    # More than a database takes is no size.
+    return size if type(size) is int and 0 <= size < 2**63 else None

@@ -208,13 +208,14 @@ class TelegramChannel:
         waiting = f"{webhook.pending_update_count} updates wait."
         error = webhook.last_error_message
         problem = f" Telegram's last error with it: {error}." if error else ""
+        url = self._client.without_token(webhook.url)  # many put it there
         if self._webhook_url and webhook.url == self._webhook_url:
-            return f"Telegram posts updates to {webhook.url}; {waiting}{problem}"
+            return f"Telegram posts updates to {url}; {waiting}{problem}"
         if self._webhook_url:
             return f"The webhook will be set to {self._webhook_url} at the start; {waiting}"
         if webhook.url:
             return (
-                f"A webhook is set to {webhook.url}; it is removed at the start, because "
+                f"A webhook is set to {url}; it is removed at the start, because "
                 f"TELEGRAM_WEBHOOK_URL is not set. {waiting}{problem}"
             )
         return f"Updates are asked for; {waiting}"

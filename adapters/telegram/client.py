@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from functools import cache
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 import httpx
 
@@ -26,6 +26,7 @@ from telegram.error import (
     NetworkError,
     RetryAfter,
     TelegramError,
+    TimedOut,
 )
 from telegram.request import HTTPXRequest
 
@@ -50,6 +51,7 @@ LARGEST_FILE = 20_000_000  # bytes that Telegram lets a bot download
 _TOO_LARGE = (
     f"The file is larger than the {LARGEST_FILE // 1_000_000} MB that Telegram lets a bot download."
 )
+_LONGEST = 12  # times the timeout: a file of the largest size needs a while
 # Nothing was sent to Telegram: there was no connection, not even through the proxy.
 _NEVER_LEFT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
 
@@ -70,6 +72,21 @@ def quiet_loggers() -> None:
         logging.getLogger(name).setLevel(logging.WARNING)
 
 
+class _Request(HTTPXRequest):
+    """Requests that end in time, even where a server sends a byte now and then for ever."""
+
+    def __init__(self, longest_seconds: float | None, **settings: Any) -> None:
+        super().__init__(**settings)
+        self._longest_seconds = longest_seconds
+
+    async def do_request(self, *args: Any, **settings: Any) -> tuple[int, bytes]:
+        try:
+            async with asyncio.timeout(self._longest_seconds):
+                return await super().do_request(*args, **settings)
+        except TimeoutError as err:
+            raise TimedOut from err
+
+
 class TelegramClient:
     """Opens and closes what one user of the Bot API needs."""
 
@@ -87,7 +104,7 @@ class TelegramClient:
         self._stall_seconds = stall_seconds
         # Polling has its own connections, so that a flood of replies never starves it.
         self._polling = self._make_request()
-        self._calling = self._make_request()
+        self._calling = self._make_request(_LONGEST * timeout_seconds)
         self.bot = Bot(
             self._token or "unset",
             base_url=f"{self._base_url}/bot",
@@ -96,9 +113,10 @@ class TelegramClient:
             get_updates_request=self._polling,
         )
 
-    def _make_request(self) -> HTTPXRequest:
+    def _make_request(self, longest_seconds: float | None = None) -> HTTPXRequest:
         seconds = self._timeout_seconds
-        return HTTPXRequest(
+        return _Request(
+            longest_seconds,
             read_timeout=seconds,
             write_timeout=seconds,
             connect_timeout=seconds,
@@ -216,8 +234,13 @@ class TelegramClient:
 
     def redacted(self, error: TelegramError) -> str:
         """Return Telegram's own words, without the token."""
-        text = str(error).rstrip(".")
-        return text.replace(self._token, "<token>") if self._token else text
+        return self.without_token(str(error).rstrip("."))
+
+    def without_token(self, text: str) -> str:
+        """Return a text of Telegram's, or an address, without the token."""
+        for secret in (self._token, quote(self._token, safe=""), self._token.partition(":")[2]):
+            text = text.replace(secret, "<token>") if secret else text
+        return text
 
 
 def to_be_repeated(error: DeliveryError) -> DeliveryError:

@@ -6,7 +6,7 @@ turns into markup.
 
 import re
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any
@@ -29,6 +29,10 @@ _KINDS = {
     "blockquote": MessageEntity.BLOCKQUOTE,
     "expandable_blockquote": MessageEntity.BLOCKQUOTE,
 }
+QUIET = frozenset({MessageEntity.CODE, MessageEntity.PRE})  # nothing in them becomes a link
+_SETTLED = frozenset({*QUIET, MessageEntity.TEXT_LINK})
+# A bare address is a link as a whole; a name elsewhere is one to that person.
+_ADDRESS_OR_NAME = re.compile(r"https?://[\w./?#%&=+~:@-]+|(?<!\w)@(\w{3,32})(?!\w)", re.ASCII)
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 
 
@@ -56,8 +60,11 @@ def formatted(markdown: str, links: Links) -> list[Formatted]:
     source = _one_kind_of_line_end(well_formed(markdown))
     text, spans = _converted(source)
     if not text.strip():
-        text, spans = plain_text(source), []  # only marks: better shown than lost
+        # Only marks: better shown than lost, though not with an address that is among them.
+        text = plain_text(source)
+        spans = [_Span(MessageEntity.CODE, 0, len(text))]
     spans = [span for span in spans if span.url is None or links.allows(span.url)]
+    spans += _names(text, spans, links)
     return [_cut(text, spans, start, end) for start, end in _parts(text)]
 
 
@@ -82,6 +89,16 @@ def _converted(markdown: str) -> tuple[str, list[_Span]]:
         for entity in entities
         if entity.type in _KINDS
     ]
+
+
+def _names(text: str, spans: Sequence[_Span], links: Links) -> Iterator[_Span]:
+    """Yield as code each "@name" that Telegram would make a link to a stranger."""
+    settled = [span for span in spans if span.kind in _SETTLED]
+    for match in _ADDRESS_OR_NAME.finditer(text):
+        if not match[1] or links.allows(f"https://t.me/{match[1]}"):
+            continue
+        if not any(span.start < match.end() and match.start() < span.end for span in settled):
+            yield _Span(MessageEntity.CODE, match.start(), match.end())
 
 
 def _plain_symbols() -> RenderConfig:
@@ -138,4 +155,19 @@ def _cut(text: str, spans: list[_Span], start: int, end: int) -> Formatted:
         entities.append(
             MessageEntity(span.kind, offset, length, url=span.url, language=span.language)
         )
-    return Formatted(part, tuple(entities[:_LARGEST_ENTITIES]))
+    return Formatted(part, _few_enough(entities))
+
+
+def _few_enough(entities: Sequence[MessageEntity]) -> tuple[MessageEntity, ...]:
+    """Drop what is too much for Telegram, but no code: the addresses in it would become links."""
+    if len(entities) <= _LARGEST_ENTITIES:
+        return tuple(entities)
+    quiet = [entity for entity in entities if entity.type in QUIET]
+    quiet.sort(key=lambda entity: entity.offset)
+    if len(quiet) > _LARGEST_ENTITIES:
+        start = quiet[_LARGEST_ENTITIES - 1].offset
+        end = max(entity.offset + entity.length for entity in quiet)
+        rest = MessageEntity(MessageEntity.CODE, start, end - start)
+        return (*quiet[: _LARGEST_ENTITIES - 1], rest)
+    others = [entity for entity in entities if entity.type not in QUIET]
+    return (*quiet, *others[: _LARGEST_ENTITIES - len(quiet)])

@@ -25,7 +25,7 @@ def incoming_from(update: Update, me: User) -> Incoming | None:
         return None
     if filters.StatusUpdate.ALL.check_update(update):
         return None
-    return _incoming(message, _event_keys(update.update_id, message), me)
+    return _incoming(message, _event_keys(update.update_id, message, me), me)
 
 
 def edited_from(update: Update, me: User) -> Incoming | None:
@@ -41,9 +41,9 @@ def edited_from(update: Update, me: User) -> Incoming | None:
     version = hashlib.sha256(words.encode()).hexdigest()[:16]
     keys = (
         f"edit:{key}:{message.message_id}:{edited_at}:{version}",
-        f"update:{update.update_id}",
+        _update_key(update.update_id, message, me),
     )
-    return _incoming(message, keys, me, edits=message_key(key, message.message_id))
+    return _incoming(message, keys, me, edits=message_key(me.id, key, message.message_id))
 
 
 def _incoming(
@@ -94,10 +94,15 @@ def address_of(message: Message, person: int | None = None) -> Address:
     return Address(message.chat.id, topic or 0, person)
 
 
-def _event_keys(update_id: int, message: Message) -> tuple[str, ...]:
+def _event_keys(update_id: int, message: Message, me: User) -> tuple[str, ...]:
     # The message first: that key comes back with the reply, which in a group points at it.
     chat = address_of(message).key
-    return message_key(chat, message.message_id), f"update:{update_id}"
+    return message_key(me.id, chat, message.message_id), _update_key(update_id, message, me)
+
+
+def _update_key(update_id: int, message: Message, me: User) -> str:
+    # With the time: after a quiet week Telegram's numbers begin anew, and may come a second time.
+    return f"update:{me.id}:{update_id}:{int(message.date.timestamp())}"
 
 
 def _album(message: Message) -> str | None:
@@ -115,6 +120,8 @@ def _is_private(message: Message) -> bool:
 
 def _is_a_customers(message: Message) -> bool:
     if message.from_user is None or message.from_user.is_bot:
+        return False
+    if message.sender_chat:  # a channel's post in its group comes in the name of no person
         return False
     if message.business_connection_id:
         # In a business account's chat the other one is the account's owner, or a bot for him.

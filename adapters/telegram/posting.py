@@ -7,14 +7,20 @@ don't wait for it.
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 
-from telegram import InlineKeyboardMarkup, LinkPreviewOptions, Message, ReplyParameters
+from telegram import (
+    InlineKeyboardMarkup,
+    LinkPreviewOptions,
+    Message,
+    MessageEntity,
+    ReplyParameters,
+)
 from telegram.error import BadRequest, ChatMigrated, RetryAfter, TelegramError
 
 from adapters.pacing import Pacer
 from adapters.telegram.address import Address, Post
 from adapters.telegram.business import BusinessAccounts
 from adapters.telegram.client import TelegramClient, in_doubt, seconds_to_wait, to_be_repeated
-from adapters.telegram.formatting import Formatted
+from adapters.telegram.formatting import QUIET, Formatted
 from bot.errors import DeliveryError
 
 _NO_PREVIEW = LinkPreviewOptions(is_disabled=True)
@@ -130,7 +136,7 @@ class Poster:
         reply: ReplyParameters | None,
         markup: InlineKeyboardMarkup | None,
     ) -> Message:
-        """Send a text; should Telegram refuse its entities, without them."""
+        """Send a text; should Telegram refuse its entities, with code alone."""
         try:
             return await self._client.bot.send_message(
                 where.chat,
@@ -143,15 +149,15 @@ class Poster:
                 business_connection_id=where.connection or None,
             )
         except BadRequest as err:
-            if not (message.entities and _is_about_entities(err)):
+            if (plainer := _plainer(message)) == message or not _is_about_entities(err):
                 raise
         await self._pacer.wait(where.key)
-        return await self._send_anyhow(where, Formatted(message.text), reply, markup)
+        return await self._send_anyhow(where, plainer, reply, markup)
 
     async def _edit_anyhow(
         self, post: Post, message: Formatted, markup: InlineKeyboardMarkup | None
     ) -> None:
-        """Edit a text; should Telegram refuse its entities, without them."""
+        """Edit a text; should Telegram refuse its entities, with code alone."""
         try:
             await self._client.bot.edit_message_text(
                 message.text,
@@ -164,10 +170,10 @@ class Poster:
             )
             return
         except BadRequest as err:
-            if not (message.entities and _is_about_entities(err)):
+            if (plainer := _plainer(message)) == message or not _is_about_entities(err):
                 raise
         await self._pacer.wait(post.chat.key)
-        await self._edit_anyhow(post, Formatted(message.text), markup)
+        await self._edit_anyhow(post, plainer, markup)
 
     async def _delete(self, chat: Address, ids: list[int]) -> None:
         async with self._repeatable(chat):
@@ -225,6 +231,12 @@ class Poster:
 
 def _pointing_at(question: int | None) -> ReplyParameters | None:
     return ReplyParameters(question, allow_sending_without_reply=True) if question else None
+
+
+def _plainer(message: Formatted) -> Formatted:
+    """Keep only the code: without it Telegram makes links of the addresses in it."""
+    code = (entity for entity in message.entities if entity.type in QUIET)
+    return Formatted(message.text, tuple(MessageEntity(e.type, e.offset, e.length) for e in code))
 
 
 def _is_about_entities(error: BadRequest) -> bool:

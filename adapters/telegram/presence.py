@@ -49,6 +49,9 @@ class TelegramPresence(Presence[Address]):
                 self._pacer.hold(where.key, seconds_to_wait(err))
             # Nobody misses the sign; the reply itself is what must arrive.
             logger.info("Typing in chat %s not shown: %s", where.chat, type(err).__name__)
+        except Exception as err:
+            # An answer that is not Telegram's, as from a proxy.
+            logger.warning("Typing in chat %s not shown (%s).", where.chat, type(err).__name__)
 
     async def _show_once(self, where: Address) -> None:
         await self._client.bot.send_chat_action(

@@ -36,6 +36,7 @@ class Press:
     Telegram passed the press on.
     """
 
+    bot: int
     update_id: int
     query: str
     data: str
@@ -49,8 +50,11 @@ class Press:
     is_used: bool
 
 
-def press_from(update_id: int, query: CallbackQuery) -> Press | None:
-    """Return the press in an update, or None when it was not under a message in a chat."""
+def press_from(update_id: int, query: CallbackQuery, me: User) -> Press | None:
+    """Return the press in an update, or None when it was not under a message in a chat.
+
+    `me` is the bot itself.
+    """
     message, data = query.message, str(query.data or "")
     if message is None:
         return None
@@ -59,6 +63,7 @@ def press_from(update_id: int, query: CallbackQuery) -> Press | None:
     markup = known.reply_markup if known else None
     hint = language_of(query.from_user)
     return Press(
+        bot=me.id,
         update_id=update_id,
         query=str(query.id),
         data=data,
@@ -90,7 +95,7 @@ class Presses:
         self._prompts = prompts
         self._pacer = pacer
         self._used: dict[tuple[str, int, int, str], None] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Future[None]] = set()
 
     async def take(self, press: Press) -> None:
         """Store a press. Raises what the inbox raises: it is not stored then."""
@@ -147,8 +152,8 @@ class Presses:
             Incoming(
                 channel=CHANNEL,
                 event_keys=(
-                    f"button:{press.address.key}:{press.message}",
-                    f"update:{press.update_id}",
+                    f"button:{press.bot}/{press.address.key}:{press.message}",
+                    f"update:{press.bot}:{press.update_id}",
                 ),
                 address=str(press.address),
                 customer=str(press.person),
@@ -166,7 +171,13 @@ class Presses:
     def _start(self, showing: Awaitable[None]) -> None:
         task = asyncio.ensure_future(showing)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._end)
+
+    def _end(self, task: asyncio.Future[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()):
+            # An answer that is not Telegram's. The press is stored, and that is what counts.
+            logger.warning("What a press changed was not shown (%s).", type(error).__name__)
 
     async def _show(self, press: Press, note: str, left: InlineKeyboardMarkup | None) -> None:
         await self._note(press, note)

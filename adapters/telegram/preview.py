@@ -75,7 +75,8 @@ class Previews:
     async def _draft(self, address: Address, place: Place, message: Formatted) -> None:
         if not self._pacer.take(address.key):
             return
-        draft_id = zlib.crc32(f"{place.address} {place.in_reply_to}".encode()) or 1
+        # 31 bits, which is what Telegram means by an integer, and never 0.
+        draft_id = zlib.crc32(f"{place.address} {place.in_reply_to}".encode()) >> 1 or 1
         if not await self._poster.draft(address, draft_id, message):
             self._no_drafts_until[address.key] = self._clock() + _NO_DRAFTS_SECONDS
             _drop_oldest(self._no_drafts_until)

@@ -4,9 +4,10 @@ An update that returns from `take` is stored, or is nothing to us, and may be co
 can't be stored raises NotStored, and Telegram sends it again.
 """
 
+import json
 import logging
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from telegram import BusinessConnection, ChatMemberUpdated, Update, User
@@ -58,7 +59,8 @@ class Receiver:
         """
         update_id = int(raw["update_id"])
         try:
-            events = list(_events_in(Update.de_json(raw, self._client.bot), me))
+            update = Update.de_json(raw, self._client.bot)
+            events = [_checked(event) for event in _events_in(update, me)]
         except Exception as err:
             # Without the traceback's message, which may quote the customer.
             logger.error("Update %s can't be read (%s); dropped", update_id, type(err).__name__)
@@ -98,10 +100,9 @@ def _events_in(update: Update, me: User) -> Iterator[Event]:
     if update.message and (move := migration_in(update.message)):
         yield Move(*move)
     elif incoming := incoming_from(update, me) or edited_from(update, me):
-        yield _checked(incoming)
+        yield incoming
     elif update.callback_query:
-        if press := press_from(update.update_id, update.callback_query):
-            Address.parse(str(press.address))
+        if press := press_from(update.update_id, update.callback_query, me):
             yield press
     elif update.message_reaction:
         if feedback := feedback_from(update.update_id, update.message_reaction):
@@ -111,16 +112,22 @@ def _events_in(update: Update, me: User) -> Iterator[Event]:
     elif deleted := update.deleted_business_messages:
         chat = Address(deleted.chat.id, connection=deleted.business_connection_id).key
         for message_id in deleted.message_ids:
-            yield Withdrawal(channel=CHANNEL, event_key=message_key(chat, message_id))
+            yield Withdrawal(channel=CHANNEL, event_key=message_key(me.id, chat, message_id))
     elif update.my_chat_member:
         _log_membership(update.my_chat_member)
 
 
-def _checked(incoming: Incoming) -> Incoming:
+def _checked(event: Event) -> Event:
     """Return it. Raises ValueError for what can't be stored, and so would come for ever."""
-    Address.parse(incoming.address)
-    int(incoming.customer)
-    return incoming
+    if isinstance(event, Press):
+        Address.parse(str(event.address))
+        f"{event.query}{event.data}".encode()
+    elif isinstance(event, Incoming | Withdrawal | Feedback | Move):
+        json.dumps(asdict(event), ensure_ascii=False).encode()
+    if isinstance(event, Incoming):
+        Address.parse(event.address)
+        int(event.customer)
+    return event
 
 
 def _log_membership(change: ChatMemberUpdated) -> None:

@@ -10,7 +10,7 @@ from adapters.telegram import buttons
 from adapters.telegram.address import Address, Post, question_of
 from adapters.telegram.formatting import Formatted, formatted
 from adapters.telegram.posting import CannotEdit, Poster
-from bot.errors import DeliveryError, DeliveryRefused
+from bot.errors import DeliveryError, DeliveryInDoubt, DeliveryRefused
 from bot.messages import Document, Outgoing
 from prompts import Prompts
 
@@ -45,7 +45,7 @@ class Sender:
         try:
             await self._go_on(outgoing, address, progress)
         except DeliveryError as err:
-            if not isinstance(err, DeliveryRefused):
+            if not isinstance(err, DeliveryRefused | DeliveryInDoubt):  # else it never comes again
                 self._begun[outgoing.id] = progress
             raise
         return tuple(str(post) for post in progress.shown)

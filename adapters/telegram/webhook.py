@@ -10,13 +10,14 @@ import json
 import logging
 import re
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 from telegram import User, WebhookInfo
-from telegram.error import RetryAfter, TelegramError
+from telegram.error import BadRequest, RetryAfter, TelegramError
 
 from adapters.telegram.client import ALLOWED_UPDATES, TelegramClient, seconds_to_wait
 from adapters.telegram.health import Health
@@ -26,6 +27,7 @@ from bot.errors import SettingsError
 logger = logging.getLogger(__name__)
 
 PATH = "/telegram/webhook"
+_RECENT = timedelta(minutes=5)  # Telegram tries again within two
 _HEADER = "X-Telegram-Bot-Api-Secret-Token"
 _LARGEST_BODY = 1_000_000
 _SECRET = re.compile(r"[A-Za-z0-9_-]{16,256}", re.ASCII)
@@ -92,15 +94,28 @@ class Webhook:
         info = await self._client.bot.get_webhook_info()
         # Also when the address is the same: the secret may be new.
         if info.url != self._url or not self._is_agreed:
-            await self._client.bot.set_webhook(
-                self._url,
-                secret_token=self._secret,
-                allowed_updates=ALLOWED_UPDATES,
-                drop_pending_updates=False,
-            )
-            self._is_agreed = True
+            try:
+                await self._agree()
+            except BadRequest as err:
+                self._health.report(self._refusal(err))
+                return
             info = await self._client.bot.get_webhook_info()
         self._health.report(_problem(info))
+
+    async def _agree(self) -> None:
+        await self._client.bot.set_webhook(
+            self._url,
+            secret_token=self._secret,
+            allowed_updates=ALLOWED_UPDATES,
+            drop_pending_updates=False,
+        )
+        self._is_agreed = True
+
+    def _refusal(self, error: BadRequest) -> str:
+        return (
+            f"Telegram refuses TELEGRAM_WEBHOOK_URL ({self._client.redacted(error)}): set it to a "
+            "public https address at port 443, 80, 88 or 8443."
+        )
 
     async def _receive(self, request: Request) -> Response:
         given = request.headers.get(_HEADER, "").encode()
@@ -147,8 +162,10 @@ def _update_in(body: bytes | None) -> dict[str, Any] | None:
 
 
 def _problem(info: WebhookInfo) -> str | None:
-    # Telegram keeps the last error after it is over; what still waits tells the two apart.
-    if not info.last_error_message or not info.pending_update_count:
+    # Telegram keeps the last error after it is over, and some update waits at any busy moment.
+    if not info.last_error_message or not info.pending_update_count or not info.last_error_date:
+        return None
+    if datetime.now(UTC) - info.last_error_date > _RECENT:
         return None
     return (
         f"Telegram can't post to TELEGRAM_WEBHOOK_URL ({info.last_error_message}); "

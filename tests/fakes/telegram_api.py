@@ -30,6 +30,7 @@ from tests.fakes.telegram_rules import (
 
 DEADLINE_SECONDS = 5.0
 FILE_LIMIT = 20_000_000
+NOTE_LIMIT = 200
 SECRET = re.compile(r"[A-Za-z0-9_-]{1,256}", re.ASCII)
 SENDING = {
     "sendMessage",
@@ -119,6 +120,7 @@ class FakeTelegram:
         self.webhook_url = ""
         self.webhook_secret = ""
         self.webhook_error = ""
+        self.webhook_error_at = 0
         self.commands: dict[str, list[Json]] = {}
         self.drafts: dict[int, list[Json]] = defaultdict(list)
         self.too_early: list[Call] = []  # requests before a 429 was over
@@ -380,6 +382,7 @@ class FakeTelegram:
                     self._updates.pop(0)
                 else:
                     self.webhook_error = f"Wrong response from the webhook: {statuses[-1]}"
+                    self.webhook_error_at = int(time.time())
                     tries -= 1
         self._notify()
         return statuses
@@ -591,7 +594,7 @@ class FakeTelegram:
         chat = self._chat(params)
         if chat["type"] != "private":
             raise Refused(400, "Bad Request: TEXTDRAFT_PEER_INVALID")
-        if not params.get("draft_id"):
+        if not 0 < abs(params.get("draft_id", 0)) < 2**31:  # an "Integer" of the Bot API
             raise Refused(400, "Bad Request: RANDOM_ID_INVALID")
         if utf16_units(str(params.get("text", ""))) > MESSAGE_LIMIT:
             raise Refused(400, "Bad Request: message is too long")
@@ -723,7 +726,8 @@ class FakeTelegram:
         info: Json = {"url": self.webhook_url, "has_custom_certificate": False}
         info["pending_update_count"] = len(self._updates)
         if self.webhook_error:
-            info |= {"last_error_date": 1_790_000_000, "last_error_message": self.webhook_error}
+            info["last_error_date"] = self.webhook_error_at
+            info["last_error_message"] = self.webhook_error
         return info
 
     def _send_chat_action(self, params: Json) -> bool:
@@ -733,6 +737,8 @@ class FakeTelegram:
         return True
 
     def _answer_callback_query(self, params: Json) -> bool:
+        if len(str(params.get("text", ""))) > NOTE_LIMIT:
+            raise Refused(400, "Bad Request: MESSAGE_TOO_LONG")
         query_id = str(params.get("callback_query_id"))
         if query_id not in self._callback_queries:
             raise Refused(400, "Bad Request: query is too old or query ID is invalid")

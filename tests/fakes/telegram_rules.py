@@ -2,6 +2,7 @@
 
 import json
 from typing import Any
+from urllib.parse import urlsplit
 
 Json = dict[str, Any]
 MESSAGE_LIMIT = 4096
@@ -59,9 +60,17 @@ def checked_entities(params: Json) -> list[Json]:
             raise Refused(400, "Bad Request: can't parse entities: wrong place")
         if {start, end} & _middles(str(params["text"])):
             raise Refused(400, "Bad Request: can't parse entities: cuts a character")
-        if entity["type"] == "text_link" and not entity["url"].startswith(("http://", "https://")):
-            raise Refused(400, "Bad Request: can't parse entities: wrong URL")
+        if entity["type"] == "text_link" and not _is_web_address(entity["url"]):
+            raise Refused(400, "Bad Request: Wrong message entity: wrong URL")
     return list(given)
+
+
+def _is_web_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port over 65535, say
+        return False
 
 
 def _middles(text: str) -> set[int]:

@@ -16,6 +16,7 @@ from tests.fakes.telegram_api import FakeTelegram
 
 ADA = 42
 GROUP = -1001
+BOT_ID = FakeTelegram.me["id"]
 LINKS = Links(frozenset({"shop.example"}))
 NO_LIMITS = Limits(everywhere=(Pace(10_000, 1),), chat=(Pace(10_000, 1),), group=(Pace(10_000, 1),))
 

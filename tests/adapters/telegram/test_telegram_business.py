@@ -8,7 +8,7 @@ from bot.errors import DeliveryRefused
 from bot.messages import Choice, Withdrawal
 from tests.adapters.recording_inbox import RecordingInbox
 from tests.adapters.samples import reply
-from tests.adapters.telegram.channels import ADA, place, running
+from tests.adapters.telegram.channels import ADA, BOT_ID, place, running
 from tests.fakes.telegram_api import FakeTelegram, Fault
 
 OLGA = 77  # the account's owner
@@ -35,7 +35,7 @@ async def test_that_a_customer_of_a_business_account_is_answered_there(
         )
 
     assert (asked.address, asked.customer) == (KEY, str(ADA))
-    assert asked.event_keys[0] == f"message:{KEY}:{message}"
+    assert asked.event_keys[0] == f"message:{BOT_ID}/{KEY}:{message}"
     assert business.called("sendMessage")[0]["business_connection_id"] == SHOP
     assert "reply_markup" not in business.called("sendMessage")[0]
     assert posts == (f"{KEY}:{message + 1}",)
@@ -129,7 +129,7 @@ async def test_that_edits_and_deletions_in_a_business_chat_are_passed_on(
     async with running(channel):
         await inbox.until(lambda: len(inbox.withdrawn) == 2)
 
-    key = f"message:{KEY}:{message}"
+    key = f"message:{BOT_ID}/{KEY}:{message}"
     assert [(m.text, m.edits) for m in inbox.accepted] == [
         ("Where is it?", None),
         ("Where is my parcel?", key),
@@ -192,7 +192,7 @@ async def test_that_a_reply_after_the_right_was_taken_is_refused(
 def test_that_an_address_is_read_as_it_was_written(address: Address) -> None:
     assert Address.parse(str(address)) == address
     assert Post.parse(str(Post(Address(address.chat), 9))) == Post(Address(address.chat), 9)
-    assert question_of(f"message:{address.key}:9") == 9
+    assert question_of(f"message:7/{address.key}:9") == 9
 
 
 @pytest.mark.parametrize("text", ["", "x", "5:6:7:8", "b/5", "b5", "5:x", "bx/y", "D1:2"])

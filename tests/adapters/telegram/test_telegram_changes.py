@@ -8,7 +8,7 @@ from adapters.telegram import TelegramChannel
 from bot.errors import AttachmentError, LogError
 from bot.messages import Attachment
 from tests.adapters.recording_inbox import RecordingInbox
-from tests.adapters.telegram.channels import ADA, GROUP, channel_for, running, sending
+from tests.adapters.telegram.channels import ADA, BOT_ID, GROUP, channel_for, running, sending
 from tests.fakes.telegram_api import FakeTelegram, Fault
 
 FILE = {"file_id": "f1", "file_unique_id": "u1", "file_size": 9}
@@ -42,7 +42,7 @@ async def test_that_an_edit_names_the_message_it_changes(
     first, second = inbox.accepted
     assert received == [(texts[0], None), (texts[1], first.event_keys[0])]
     assert second.event_keys[0].startswith(f"edit:{ADA}:1:")
-    assert second.event_keys[1] == f"update:{edit}"
+    assert second.event_keys[1].startswith(f"update:{BOT_ID}:{edit}:")
     assert (second.address, second.customer) == (first.address, first.customer)
 
 
@@ -89,7 +89,7 @@ async def test_that_an_edit_in_a_group_counts_when_it_is_for_us(
 
     received = await all_of(telegram, inbox, channel)
 
-    assert received == [("where is it?", f"message:{GROUP}:1")]
+    assert received == [("where is it?", f"message:{BOT_ID}/{GROUP}:1")]
     assert inbox.accepted[0].address == f"{GROUP}:0:{ADA}"
 
 

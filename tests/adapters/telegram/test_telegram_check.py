@@ -50,6 +50,21 @@ async def test_that_a_token_with_space_around_it_works(
     await channel_for(telegram, inbox, **settings).check()
 
 
+@pytest.mark.parametrize("settings", [{}, WEBHOOK])
+async def test_that_the_check_hides_a_token_in_a_webhooks_address(
+    telegram: FakeTelegram, inbox: RecordingInbox, settings: dict[str, str]
+) -> None:
+    secret = telegram.token.partition(":")[2]
+    telegram.webhook_url = f"https://shop.example/{telegram.token.replace(':', '%3A')}"
+    if settings:
+        settings = {**settings, "webhook_url": telegram.webhook_url}
+
+    said = await channel_for(telegram, inbox, **settings).check()
+
+    assert "https://shop.example/<token>" in said
+    assert secret not in said
+
+
 @pytest.mark.parametrize(("reads_all", "words"), [(False, "mode is on"), (True, "mode is off")])
 async def test_that_the_check_explains_privacy_mode(
     telegram: FakeTelegram, channel: TelegramChannel, reads_all: bool, words: str

@@ -11,7 +11,7 @@ from bot.messages import COMPLAINTS, Choice, Feedback, Incoming, Language, TurnI
 from prompts import Prompts
 from tests.adapters.recording_inbox import RecordingInbox
 from tests.adapters.samples import REPLY, reply
-from tests.adapters.telegram.channels import ADA, GROUP, channel_for, running
+from tests.adapters.telegram.channels import ADA, BOT_ID, GROUP, channel_for, running
 from tests.fakes.telegram_api import FakeTelegram, Fault
 
 GRACE = 43
@@ -259,7 +259,7 @@ async def test_that_a_choice_is_as_good_as_its_command(
     assert inbox.accepted == [
         Incoming(
             channel="telegram",
-            event_keys=(f"button:{ADA}:{post}", inbox.accepted[0].event_keys[1]),
+            event_keys=(f"button:{BOT_ID}/{ADA}:{post}", inbox.accepted[0].event_keys[1]),
             address=str(ADA),
             customer=str(ADA),
             text="/forget yes",
@@ -343,3 +343,15 @@ async def test_that_a_reaction_is_feedback(
     if verdict:
         expected = [(key, f"{ADA}:{post}", verdict, "reaction", None)]
     assert found == expected
+
+
+async def test_that_an_unreadable_answer_to_a_press_is_no_crash(
+    telegram: FakeTelegram, inbox: RecordingInbox, caplog: pytest.LogCaptureFixture
+) -> None:
+    channel = channel_for(telegram, inbox, poll_seconds=0)
+    post = await posted(channel, telegram)
+    telegram.fail_next("editMessageReplyMarkup", Fault.answer_garbled('{"ok": true, "result": 1}'))
+
+    async with running(channel):
+        telegram.presses_button(ADA, post, f"f:up:en:{TURN}")
+        await telegram.until(lambda: "What a press changed was not shown (" in caplog.text)

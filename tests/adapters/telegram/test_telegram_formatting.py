@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from telegram import MessageEntity
 
-from adapters.rendering import safe_markdown, utf16_length, well_formed
+from adapters.rendering import Links, safe_markdown, utf16_length, well_formed
 from adapters.telegram.formatting import LIMIT, Formatted, formatted
 from tests.adapters.telegram.channels import LINKS
 
@@ -103,6 +103,53 @@ def test_that_a_bare_foreign_address_is_shown_as_code(address: str) -> None:
 
     assert message.text == f"see {address} now"
     assert shown(message) == [("code", address)]
+
+
+@pytest.mark.parametrize("address", ["https://evil.example/x", "`evil.example`", "@scammer"])
+@pytest.mark.parametrize(("marks", "times"), [("**a** ", 1), ("", 150)])
+def test_that_no_number_of_marks_brings_an_address_to_life(
+    address: str, marks: str, times: int
+) -> None:
+    markdown = marks * 120 + f"{address} {marks}" * times
+
+    (message,) = formatted(safe_markdown(markdown, LINKS), LINKS)
+
+    assert len(message.entities) <= 100
+    dead = " ".join(words for kind, words in shown(message) if kind == "code")
+    assert dead.count(address.strip("`")) == times
+
+
+@pytest.mark.parametrize(
+    ("text", "dead"),
+    [
+        pytest.param("write to @scammer_bot now", ["@scammer_bot"], id="name"),
+        pytest.param("联系（@scammer）、@骗子", ["@scammer"], id="chinese"),
+        pytest.param("联系@scammer吧", ["@scammer"], id="without-space"),
+        pytest.param("**@scammer** /@scam2", ["@scammer", "@scam2"], id="around"),
+        pytest.param("`@scammer`", ["@scammer"], id="code"),
+        pytest.param("[@scammer](https://shop.example/a)", [], id="words-of-a-link"),
+        pytest.param("a@b.example, @2x", [], id="no-names"),
+        pytest.param("https://shop.example/@ada", [], id="part-of-an-address"),
+    ],
+)
+def test_that_a_name_is_no_link_to_a_stranger(text: str, dead: list[str]) -> None:
+    (message,) = formatted(safe_markdown(text, LINKS), LINKS)
+
+    assert [words for kind, words in shown(message) if kind == "code"] == dead
+
+
+@pytest.mark.parametrize("text", ["```https://evil.example", "> ```evil.example/退货"])
+def test_that_an_address_among_marks_alone_is_no_link(text: str) -> None:
+    (message,) = formatted(safe_markdown(text, LINKS), LINKS)
+
+    assert "evil.example" in message.text
+    assert shown(message) == [("code", message.text)]
+
+
+def test_that_a_name_is_a_link_where_links_to_telegram_are_allowed() -> None:
+    (message,) = formatted("write to @our_shop", Links(frozenset({"t.me"})))
+
+    assert message.entities == ()
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from adapters.telegram import TelegramChannel
 from bot.errors import LogError
 from bot.messages import Incoming
 from tests.adapters.recording_inbox import RecordingInbox
-from tests.adapters.telegram.channels import ADA, GROUP, channel_for, running
+from tests.adapters.telegram.channels import ADA, BOT_ID, GROUP, channel_for, running
 from tests.fakes.telegram_api import FakeTelegram, Fault
 
 
@@ -23,7 +23,10 @@ async def test_that_a_private_message_reaches_the_core(
     assert inbox.accepted == [
         Incoming(
             channel="telegram",
-            event_keys=(f"message:{ADA}:1", f"update:{update_id}"),
+            event_keys=(
+                f"message:{BOT_ID}/{ADA}:1",
+                f"update:{BOT_ID}:{update_id}:1790000001",
+            ),
             address=str(ADA),
             customer=str(ADA),
             text="Where is my parcel?",
@@ -132,6 +135,52 @@ async def test_that_numbers_that_begin_anew_are_heard(
         telegram.customer_writes(ADA, "after")
 
         assert await inbox.texts(2) == ["before", "after"]
+
+
+@pytest.mark.parametrize("text", ["Where is it?", "在哪里？"])
+async def test_that_another_bots_messages_are_others(
+    telegram: FakeTelegram, inbox: RecordingInbox, text: str
+) -> None:
+    for bot in (123456789, 987654321):
+        telegram.me = {**telegram.me, "id": bot}
+        # Each bot numbers its updates and its private messages from the start.
+        telegram.deliver_again(7, written(text))
+        async with running(channel_for(telegram, inbox)):
+            await telegram.until(lambda: telegram.called("getUpdates") and not telegram.unconfirmed)
+
+    assert [incoming.text for incoming in inbox.accepted] == [text, text]
+
+
+async def test_that_a_number_that_comes_a_second_time_hides_no_message(
+    telegram: FakeTelegram, inbox: RecordingInbox, channel: TelegramChannel
+) -> None:
+    async with running(channel):
+        for number in (1, 2):
+            telegram.deliver_again(7, written(str(number), message_id=number, date=number))
+            await inbox.texts(number)
+            await telegram.until(lambda: not telegram.unconfirmed)
+
+    assert inbox.duplicates == []
+
+
+def written(text: str, **changes: Any) -> dict[str, Any]:
+    chat = {"id": ADA, "type": "private", "first_name": "Ada"}
+    person = {"id": ADA, "is_bot": False, "first_name": "Ada"}
+    message = {"message_id": 1, "date": 1, "chat": chat, "from": person, "text": text, **changes}
+    return {"message": message}
+
+
+async def test_that_a_channels_post_in_its_group_is_nobodys_question(
+    telegram: FakeTelegram, inbox: RecordingInbox, channel: TelegramChannel
+) -> None:
+    shop = {"id": -1009, "type": "channel", "title": "Shop"}
+    service = {"id": 777000, "is_bot": False, "first_name": "Telegram"}
+    news = {"sender_chat": shop, "is_automatic_forward": True, "from": service}
+    telegram.member_writes(GROUP, 777000, "Ask @frontdesk_bot", **news)
+    telegram.member_writes(GROUP, ADA, "@frontdesk_bot where is it?")
+
+    async with running(channel):
+        assert await inbox.texts(1) == ["where is it?"]
 
 
 async def test_that_an_unreadable_update_does_not_block_the_next(

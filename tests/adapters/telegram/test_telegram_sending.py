@@ -1,16 +1,24 @@
 """Replies reach customers whole and once, whatever happens on the way."""
 
 import asyncio
+import gc
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from adapters.telegram import TelegramChannel
-from bot.errors import DeliveryError, DeliveryInDoubt, DeliveryRefused, LogError
-from bot.messages import Outgoing
+from bot.errors import (
+    AttachmentError,
+    DeliveryError,
+    DeliveryInDoubt,
+    DeliveryRefused,
+    LogError,
+)
+from bot.messages import Attachment, Outgoing
 from tests.adapters.recording_inbox import RecordingInbox
 from tests.adapters.samples import reply as sample
-from tests.adapters.telegram.channels import ADA, GROUP, channel_for, place, running
+from tests.adapters.telegram.channels import ADA, GROUP, channel_for, place, running, sending
 from tests.fakes.telegram_api import FakeTelegram, Fault
 
 
@@ -54,6 +62,36 @@ async def test_that_hostile_text_is_no_markup(
 
     assert telegram.replies(ADA) == [shown]
     assert set(telegram.called("sendMessage")[0]) == {"chat_id", "text", "link_preview_options"}
+
+
+@pytest.mark.parametrize(
+    "text", ["[a](https://shop.example:99999/)", "[看](https://shop.example:0)"]
+)
+async def test_that_a_link_that_telegram_refuses_brings_no_other_address_to_life(
+    telegram: FakeTelegram, channel: TelegramChannel, text: str
+) -> None:
+    telegram.add_chat(ADA)
+    hostile = reply(text=f"{text} https://evil.example", citations=())
+    old = await channel.send(reply(citations=()))
+    await channel.send(replace(hostile, id=2, replaces=old))
+    await channel.send(replace(hostile, id=3))
+
+    for post in telegram.posts(ADA):
+        assert post["text"].endswith(" https://evil.example")
+        assert [entity["type"] for entity in post["entities"]] == ["code"]
+
+
+async def test_that_an_answer_that_never_ends_is_given_up(
+    telegram: FakeTelegram, inbox: RecordingInbox
+) -> None:
+    for method in ("sendMessage", "getFile"):
+        telegram.fail_next(method, Fault.stalled())
+
+    async with sending(telegram, inbox, timeout_seconds=0.05) as channel, asyncio.timeout(5):
+        with pytest.raises(DeliveryInDoubt):
+            await channel.send(reply())
+        with pytest.raises(AttachmentError):
+            await channel.fetch(Attachment(kind="photo", id="f1"))
 
 
 @pytest.mark.parametrize(
@@ -155,6 +193,19 @@ async def test_that_a_later_part_in_doubt_leaves_the_reply_in_doubt(
         await channel.send(reply(text="A sentence of some length. " * 400))
 
     assert len(telegram.replies(ADA)) == 2
+
+
+async def test_that_what_is_not_tried_again_is_forgotten(
+    telegram: FakeTelegram, channel: TelegramChannel
+) -> None:
+    telegram.add_chat(ADA)
+    telegram.fail_next("sendMessage", *[Fault.answer_lost()] * 3)
+    for number in range(3):
+        with pytest.raises(DeliveryInDoubt):
+            await channel.send(reply(id=number))
+
+    gc.collect()
+    assert not [known for known in gc.get_objects() if type(known).__name__ == "_Progress"]
 
 
 async def test_that_parts_that_were_posted_are_not_posted_again(
@@ -316,3 +367,17 @@ async def test_that_refused_typing_is_no_error(
     await channel.send(reply())
 
     assert len(telegram.replies(ADA)) == 1
+
+
+async def test_that_an_unreadable_answer_to_typing_is_no_error(
+    telegram: FakeTelegram, channel: TelegramChannel, caplog: pytest.LogCaptureFixture
+) -> None:
+    telegram.add_chat(ADA)
+    telegram.fail_next("sendChatAction", Fault.answer_garbled("[]"))
+
+    await channel.show_progress(place(), "writing")
+    (typing,) = typing_tasks()
+    async with asyncio.timeout(5):
+        await typing
+
+    assert f"Typing in chat {ADA} not shown (TypeError)." in caplog.text

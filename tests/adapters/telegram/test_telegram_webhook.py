@@ -4,8 +4,10 @@ import asyncio
 import json
 import random
 import socket
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import astuple
 from typing import Any
 
 import httpx
@@ -206,6 +208,33 @@ async def test_that_a_webhook_that_telegram_does_not_reach_is_trouble(
     assert "1 updates wait" in str(trouble)
 
 
+async def test_that_an_address_that_telegram_refuses_is_named(
+    telegram: FakeTelegram, inbox: RecordingInbox
+) -> None:
+    refusal = Fault(400, "Bad Request: bad webhook: Failed to resolve host: Name not known")
+    telegram.fail_next("setWebhook", *[refusal] * 1000)
+    channel = webhook_channel(telegram, inbox)
+    async with running(channel):
+        await telegram.until(lambda: len(telegram.called("setWebhook")) > 1)
+        trouble = str(channel.trouble())
+
+    assert trouble.startswith("Telegram refuses TELEGRAM_WEBHOOK_URL (")
+    assert "failed to resolve host" in trouble
+
+
+async def test_that_an_old_error_is_no_trouble_when_an_update_waits(
+    telegram: FakeTelegram, inbox: RecordingInbox
+) -> None:
+    async with receiving(telegram, inbox) as (channel, _):
+        telegram.customer_writes(ADA, "hello")
+        telegram.webhook_error = "Connection timed out"
+        telegram.webhook_error_at = int(time.time()) - 3600
+        seen = len(telegram.called("getWebhookInfo"))
+        await telegram.until(lambda: len(telegram.called("getWebhookInfo")) > seen + 2)
+
+        assert channel.trouble() is None
+
+
 @pytest.mark.parametrize(
     "fault",
     [
@@ -276,7 +305,7 @@ def mangled(value: Any, rng: random.Random) -> Any:
     return {**value, field: mangled(value[field], rng)}
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(8))
 async def test_that_no_update_breaks_the_webhook_or_hides_a_good_one(
     telegram: FakeTelegram, inbox: RecordingInbox, seed: int
 ) -> None:
@@ -300,6 +329,21 @@ async def test_that_no_update_breaks_the_webhook_or_hides_a_good_one(
 
     texts = [incoming.text for incoming in inbox.accepted if incoming.text.startswith("good")]
     assert texts == [f"good {number}" for number in range(250)]
+    for stored in (*inbox.accepted, *inbox.ratings, *inbox.withdrawn, *inbox.moves):
+        assert is_storable(stored)
     for incoming in inbox.accepted:
-        assert incoming.text.encode() is not None
         Address.parse(incoming.address)
+
+
+def is_storable(stored: Any) -> bool:
+    """Whether a database takes it: what it refuses would be redelivered for ever."""
+    match stored:
+        case str():
+            return bool(stored.encode() or True)
+        case int():
+            return -(2**63) <= stored < 2**63
+        case list() | tuple():
+            return all(map(is_storable, stored))
+        case None:
+            return True
+    return all(map(is_storable, astuple(stored)))
