@@ -1,4 +1,4 @@
-"""The channels of the whole program: posted to by the platforms, with voice, ratings and erasure."""
+"""The channels of the whole program: posted to by the platforms, with voice and erasure."""
 
 from pathlib import Path
 
