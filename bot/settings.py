@@ -6,14 +6,16 @@ error, since a mistyped setting is worse than a missing one.
 """
 
 import difflib
+import json
 import os
 import re
 from pathlib import Path
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any, Literal, TypeVar, get_args
 
-from pydantic import AfterValidator, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import (
     BaseSettings,
+    NoDecode,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
     TomlConfigSettingsSource,
@@ -32,6 +34,21 @@ def _http_url(value: str) -> str:
     return value.rstrip("/")
 
 
+def _listed(value: Any) -> Any:
+    """Read a list as the environment spells it: `a, b` or `["a", "b"]`."""
+    if not isinstance(value, str):
+        return value
+    if value.lstrip().startswith("["):
+        try:
+            return json.loads(value)
+        except ValueError:
+            raise ValueError('must be a list such as a, b or ["a", "b"]') from None
+    return [each.strip() for each in value.split(",") if each.strip()]
+
+
+StreamingChannel = Literal["telegram", "slack", "web"]
+T = TypeVar("T")
+Listed = Annotated[tuple[T, ...], NoDecode, BeforeValidator(_listed)]
 HttpUrl = Annotated[str, AfterValidator(_http_url)]
 
 
@@ -66,10 +83,10 @@ class Settings(BaseSettings):
     frontdesk_draft_tokens: int | None = Field(
         None, ge=16, le=8192, description="longest draft, with a model's reasoning before it"
     )
-    frontdesk_model_languages: tuple[Language, ...] | None = Field(
+    frontdesk_model_languages: Listed[Language] | None = Field(
         None, description='languages that the model can write, e.g. ["en", "zh"]'
     )
-    frontdesk_stream: tuple[str, ...] = Field(
+    frontdesk_stream: Listed[StreamingChannel] = Field(
         ("telegram", "slack", "web"),
         description="channels where an answer appears while it is written, sentence by sentence; "
         "elsewhere several drafts are written and the best is shown",
@@ -77,7 +94,7 @@ class Settings(BaseSettings):
     frontdesk_burst_seconds: float = Field(
         1.0, ge=0, le=30, description="wait for the rest of a message that looks unfinished"
     )
-    frontdesk_link_hosts: tuple[str, ...] = Field(
+    frontdesk_link_hosts: Listed[str] = Field(
         (), description="hosts that replies may link to, beside those of the articles' own urls"
     )
     frontdesk_transcription_url: HttpUrl | None = Field(
@@ -108,10 +125,10 @@ class Settings(BaseSettings):
         None, description="with slack_client_secret: other workspaces can install the app"
     )
     slack_client_secret: SecretStr | None = Field(None, description="belongs to slack_client_id")
-    slack_answer_channels: tuple[str, ...] = Field(
+    slack_answer_channels: Listed[str] = Field(
         (), description="ids of the channels where every question is answered, unasked"
     )
-    slack_private_channels: tuple[str, ...] = Field(
+    slack_private_channels: Listed[str] = Field(
         (), description="ids of the channels where only the asker sees an answer, and can share it"
     )
     slack_api_base_url: HttpUrl = Field("https://slack.com/api", description="ends in /api/")

@@ -72,8 +72,9 @@ def test_that_languages_of_the_model_are_a_list(
     write(folder, 'frontdesk_model_languages = ["zh"]')
     assert load_settings().frontdesk_model_languages == ("zh",)
 
-    monkeypatch.setenv("FRONTDESK_MODEL_LANGUAGES", '["en", "zh"]')
-    assert load_settings().frontdesk_model_languages == ("en", "zh")
+    for written in ('["en", "zh"]', "en,zh", " en , zh"):
+        monkeypatch.setenv("FRONTDESK_MODEL_LANGUAGES", written)
+        assert load_settings().frontdesk_model_languages == ("en", "zh")
 
 
 @pytest.mark.parametrize(
@@ -131,7 +132,8 @@ WRONG = [
     pytest.param("TELEGRAM_API_BASE_URL", "api.telegram.org", id="telegram-url"),
     pytest.param("SLACK_API_BASE_URL", "ftp://slack.example", id="slack-url"),
     pytest.param("FRONTDESK_MODEL_LANGUAGES", '["fr"]', id="language"),
-    pytest.param("FRONTDESK_MODEL_LANGUAGES", "en,zh", id="languages-no-list"),
+    pytest.param("SLACK_ANSWER_CHANNELS", '["C1"', id="half-a-list"),
+    pytest.param("FRONTDESK_STREAM", "whatsapp", id="unknown-channel"),
 ]
 
 
