@@ -18,6 +18,13 @@ T = TypeVar("T", covariant=True)
 
 MOST_RESTARTS = 5  # who never stops writing is answered all the same
 _FINISHED = re.compile(r"[.!?…。！？～~)）][\"'”’」』]?\s*\Z")
+# Many leave the question mark out; four words after "how", or a Chinese question word, will do.
+_WHOLE_QUESTION = re.compile(
+    r"\A\s*(?:who|what|where|when|why|which|how|can|could|do|does|did|is|are|will|would|should)\b"
+    r"(?:\s+\S+){3,}\s*\Z"
+    r"|[吗呢么]\s*\Z|怎么|怎样|如何|多少|多久|什么|哪|能不能|可不可以|是不是|有没有",
+    re.IGNORECASE,
+)
 
 
 class Attempt(Protocol[T]):
@@ -147,5 +154,6 @@ def _go_together(first: Received, message: Received) -> bool:
 
 
 def looks_unfinished(text: str) -> bool:
-    """Return whether more may follow: it has words, and no mark at its end."""
-    return bool(text) and not _FINISHED.search(text) and parse_command(text) is None
+    """Return whether more may follow: no mark at its end, and no question that is whole."""
+    is_finished = _FINISHED.search(text) or _WHOLE_QUESTION.search(text)
+    return bool(text) and not is_finished and parse_command(text) is None

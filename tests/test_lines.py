@@ -25,8 +25,8 @@ from tests.small_shop import (
 
 ANSWER: dict[Language, str] = {"en": RETURNS_EN, "zh": RETURNS_ZH}
 PARTS: dict[Language, list[str]] = {
-    "en": ["Can I return an item", "I got", "within 30 days?"],
-    "zh": ["商品送达后可以退货吗", "就是", "30天内？"],
+    "en": ["I am returning an item", "I got", "within 30 days?"],
+    "zh": ["商品送达后想退货", "就是", "30天内？"],
 }
 FIRST_SENTENCE: dict[Language, str] = {
     "en": "You can return an item within 30 days of delivery. Sale",
@@ -155,10 +155,12 @@ async def test_that_what_comes_during_the_wait_is_answered_with_it(tmp_path: Pat
     ("text", "is_unfinished"),
     [
         *(("Is it?", False), ("好的。", False), ('He said "yes."', False), ("（谢谢）", False)),
+        *(("How do I return it", False), ("怎么退货", False), ("能退吗", False)),
+        *(("How", True), ("what about", True), ("我想问一下", True), ("I want it back now", True)),
         *(("and then", True), ("还有", True), ("", False), ("/human", False), ("3.5", True)),
     ],
 )
-def test_that_a_mark_at_its_end_finishes_a_message(text: str, is_unfinished: bool) -> None:
+def test_that_a_mark_or_a_whole_question_finishes_a_message(text: str, is_unfinished: bool) -> None:
     assert looks_unfinished(text) is is_unfinished
 
 
