@@ -52,8 +52,11 @@ class AttachmentError(FrontdeskError):
 class DeliveryError(FrontdeskError):
     """A reply could not be handed to its platform this time.
 
-    `retry_after_seconds` is what the platform asked for, or None.
+    `retry_after_seconds` is what the platform asked for, or None. `posts` are those that show some
+    of the reply by now, or still what it replaces; None when nothing has changed there.
     """
+
+    posts: tuple[str, ...] | None = None
 
     def __init__(self, message: str, retry_after_seconds: float | None = None) -> None:
         super().__init__(message)

@@ -94,9 +94,9 @@ class Sender:
             posts = await self._channels[outgoing.channel].send(leaving)
         except DeliveryError as err:
             state = _state_after(err, is_last=is_last)
-            error, now = str(err), self._now()
+            error, left, now = str(err), err.posts, self._now()
             logger.warning("Reply %d was not delivered: %s", outgoing.id, error)
-            await self._note(lambda db: outbox.not_sent(db, outgoing, error, state, now))
+            await self._note(lambda db: outbox.not_sent(db, leaving, error, state, now, left))
             self._metrics.undelivered(outgoing.channel, state)
             if state == "ready":
                 return err

@@ -93,3 +93,36 @@ async def test_that_a_defect_while_storing_leaves_the_next_message_its_answer(
 
         assert reply.text == RETURNS_EN
         assert await desk.rows("SELECT count(*) FROM inbox WHERE turn IS NULL") == [(1,)]
+
+
+def half_sent(kind: type[DeliveryError]) -> DeliveryError:
+    """Return the error of a reply of which one part is shown."""
+    error = kind("the second part failed")
+    error.posts = ("part-1",)
+    return error
+
+
+async def test_that_another_try_goes_on_where_the_first_ended(tmp_path: Path) -> None:
+    async with open_desk(tmp_path) as desk:
+        desk.channel.errors.append(half_sent(DeliveryError))
+        await desk.delivery.accept(incoming())
+        await desk.settled()
+
+        assert [tried.replaces for tried in desk.channel.tries] == [(), ("part-1",)]
+        assert await desk.rows("SELECT post, part FROM posts") == [("part-1", 0)]
+
+
+@pytest.mark.parametrize("kind", [DeliveryInDoubt, DeliveryRefused])
+async def test_that_what_stands_of_a_failed_reply_goes_with_its_question(
+    tmp_path: Path, kind: type[DeliveryError]
+) -> None:
+    async with open_desk(tmp_path) as desk:
+        desk.channel.errors.append(half_sent(kind))
+        await desk.delivery.accept(incoming(key="first"))
+        await desk.settled()
+        await desk.delivery.withdraw(Withdrawal(channel="test", event_key="first"))
+        await desk.settled()
+
+        [retraction] = desk.channel.sent
+        assert retraction.is_retraction
+        assert retraction.replaces == ("part-1",)

@@ -74,14 +74,18 @@ class Posting:
         progress = self._progress.pop(outgoing.id, None) or _Progress(_posts(outgoing.replaces))
         try:
             await self._send(outgoing, where, progress)
-        except (DeliveryInDoubt, DeliveryRefused):
-            raise  # neither is tried again
-        except DeliveryError:
-            self._progress[outgoing.id] = progress
-            if len(self._progress) > _REMEMBERED:  # some are never tried again
-                del self._progress[next(iter(self._progress))]
+        except DeliveryError as err:
+            left = (*progress.shown, *progress.left, *progress.surplus)
+            err.posts = tuple(str(post) for post in left)
+            if not isinstance(err, DeliveryInDoubt | DeliveryRefused):  # neither is tried again
+                self._remember(outgoing, progress)
             raise
         return tuple(str(post) for post in progress.shown)
+
+    def _remember(self, outgoing: Outgoing, progress: _Progress) -> None:
+        self._progress[outgoing.id] = progress
+        if len(self._progress) > _REMEMBERED:  # some are never tried again
+            del self._progress[next(iter(self._progress))]
 
     async def _send(self, outgoing: Outgoing, where: Address, progress: _Progress) -> None:
         if not outgoing.is_retraction:

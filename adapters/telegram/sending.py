@@ -45,6 +45,7 @@ class Sender:
         try:
             await self._go_on(outgoing, address, progress)
         except DeliveryError as err:
+            err.posts = tuple(str(post) for post in (*progress.shown, *progress.old))
             if not isinstance(err, DeliveryRefused | DeliveryInDoubt):  # else it never comes again
                 self._begun[outgoing.id] = progress
             raise

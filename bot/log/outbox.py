@@ -61,6 +61,11 @@ def sent(db: Database, outgoing: Outgoing, posts: Sequence[str], now: datetime) 
         " reply = json_remove(reply, '$.document') WHERE id = ?",
         [posts[-1] if posts else None, now.isoformat(), outgoing.id],
     )
+    _show(db, outgoing, posts)
+
+
+def _show(db: Database, outgoing: Outgoing, posts: Sequence[str]) -> None:
+    """Note which posts show a reply now, in the place of those that it replaces."""
     for post in outgoing.replaces:
         db.execute("DELETE FROM posts WHERE channel = ? AND post = ?", [outgoing.channel, post])
     for part, post in enumerate(posts):
@@ -78,14 +83,24 @@ def not_sent(
     error: str,
     state: Literal["ready", "failed", "in_doubt"],
     now: datetime,
+    posts: Sequence[str] | None = None,
 ) -> None:
-    """Note that the platform did not take a reply: for now, for good, or who knows."""
+    """Note that the platform did not take a reply: for now, for good, or who knows.
+
+    `posts` show some of it by now: another try goes on in their place, and so does a new version.
+    """
     settled_at = None if state == "ready" else now.isoformat()
     document = "reply" if state == "ready" else "json_remove(reply, '$.document')"
     db.execute(
         f"UPDATE outbox SET state = ?, error = ?, settled_at = ?, reply = {document} WHERE id = ?",
         [state, error, settled_at, outgoing.id],
     )
+    if posts is not None:
+        _show(db, outgoing, posts)
+        db.execute(
+            "UPDATE outbox SET reply = json_set(reply, '$.replaces', json(?)) WHERE id = ?",
+            [json.dumps(posts), outgoing.id],
+        )
 
 
 def settle_interrupted(db: Database, now: datetime) -> int:

@@ -48,6 +48,25 @@ async def test_that_a_longer_reply_goes_on_in_new_posts(
     assert len(labels(slack.message(again[-1]))) == 3
 
 
+@pytest.mark.parametrize("fault", [Fault.flood(1), Fault.answer_lost()])
+async def test_that_an_error_names_the_parts_that_stand_so_that_others_go_on_there(
+    slack: FakeSlack, inbox: RecordingInbox, channel: SlackChannel, fault: Fault
+) -> None:
+    slack.fail_next("chat.postMessage", None, fault)
+    with pytest.raises(DeliveryError) as failed:
+        await channel.send(reply(text=LONG, citations=()))
+    stands = failed.value.posts
+    assert stands is not None
+    assert len(stands) == 1
+
+    restarted = channel_for(slack, inbox)
+    posts = await restarted.send(reply(text=LONG, citations=(), replaces=stands))
+    await restarted.close()
+
+    assert posts[0] == stands[0]
+    assert len(posts) == 3
+
+
 async def test_that_posts_that_are_gone_are_posted_anew_and_in_order(
     slack: FakeSlack, channel: SlackChannel
 ) -> None:

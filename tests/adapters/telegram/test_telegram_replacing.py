@@ -8,8 +8,9 @@ from adapters.telegram import TelegramChannel
 from bot.errors import DeliveryError, DeliveryInDoubt
 from bot.messages import Document, Language, Outgoing
 from prompts import Prompts
+from tests.adapters.recording_inbox import RecordingInbox
 from tests.adapters.samples import reply as sample
-from tests.adapters.telegram.channels import ADA, GROUP
+from tests.adapters.telegram.channels import ADA, GROUP, channel_for
 from tests.fakes.telegram_api import FakeTelegram, Fault
 
 LONG = "A sentence of some length. " * 400
@@ -47,6 +48,26 @@ async def test_that_surplus_posts_go_and_missing_ones_come(
     assert (len(two), one, shown) == (3, two[:1], ["Short."])
     assert three[0] == one[0]
     assert "".join("".join(telegram.replies(ADA)).split()) == "".join((LONG + LONG).split())
+
+
+@pytest.mark.parametrize("fault", [Fault.flood(1), Fault.answer_lost()])
+async def test_that_an_error_names_the_parts_that_stand_so_that_others_go_on_there(
+    telegram: FakeTelegram, inbox: RecordingInbox, channel: TelegramChannel, fault: Fault
+) -> None:
+    telegram.add_chat(ADA)
+    telegram.fail_next("sendMessage", None, fault)
+    with pytest.raises(DeliveryError) as failed:
+        await channel.send(reply(text=LONG))
+    stands = failed.value.posts
+    assert stands is not None
+    assert len(stands) == 1
+
+    restarted = channel_for(telegram, inbox)
+    posts = await restarted.send(reply(text=LONG, replaces=stands))
+    await restarted.close()
+
+    assert posts[0] == stands[0]
+    assert len(posts) == 3
 
 
 async def test_that_the_same_text_again_is_no_error(
