@@ -64,15 +64,16 @@ async def test_that_hostile_text_is_no_markup(
     assert set(telegram.called("sendMessage")[0]) == {"chat_id", "text", "link_preview_options"}
 
 
-@pytest.mark.parametrize(
-    "text", ["[a](https://shop.example:99999/)", "[看](https://shop.example:0)"]
-)
+@pytest.mark.parametrize("text", ["[a](https://shop.example/)", "[看](https://shop.example/看)"])
 async def test_that_a_link_that_telegram_refuses_brings_no_other_address_to_life(
     telegram: FakeTelegram, channel: TelegramChannel, text: str
 ) -> None:
     telegram.add_chat(ADA)
     hostile = reply(text=f"{text} https://evil.example", citations=())
     old = await channel.send(reply(citations=()))
+    refusal = Fault(400, "Bad Request: Wrong message entity")
+    telegram.fail_next("editMessageText", refusal)
+    telegram.fail_next("sendMessage", refusal)
     await channel.send(replace(hostile, id=2, replaces=old))
     await channel.send(replace(hostile, id=3))
 
