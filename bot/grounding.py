@@ -7,6 +7,8 @@ A small model invents freely, so each of these must hold or the draft is never s
 - every link, mail address and phone number stands in a passage as it is;
 - every sentence takes its words from one sentence of a passage, where they stand close together and
   in the same order: words gathered from here and there say something new;
+- it has no word that this one sentence, or the title and heading above it, has not: one is enough
+  to be about something else ("express" for "standard");
 - the numbers of a sentence stand in that same one, and so do its conditions ("over 50 EUR");
 - each clause has the polarity of the clause it comes from: where that says "not", so does the
   draft, and the other way round.
@@ -105,6 +107,7 @@ class _Place:
 
     text: str
     stems: tuple[str, ...]
+    about: frozenset[str]  # the stems of the passage's title and heading
     article: str
 
 
@@ -165,6 +168,8 @@ def _check_sentences(draft: str, passages: Sequence[Passage], question: str) -> 
             return Grounding(refusal="unsupported", support=weakest)
         if refusal := _difference(sentence, place):
             return Grounding(refusal=refusal, support=weakest)
+        if _says_more(sentence, place):
+            return Grounding(refusal="subject", support=weakest)
         articles[place.article] = True
     return Grounding(refusal=None, support=weakest, articles=tuple(articles))
 
@@ -180,6 +185,21 @@ def _best_place(
         return 0.0, None
     best = max(range(len(places)), key=lambda i: (supports[i], -len(places[i].stems)))
     return supports[best], places[best]
+
+
+def _says_more(sentence: str, place: _Place) -> bool:
+    """Return whether a sentence has a word that its place, title and heading included, has not.
+
+    One word is enough to be about something else: "express" where the article says "standard".
+    """
+    checked_already = {_NOT, *_UNITS, *_UNITS.values()}  # numbers too, with their units
+    return any(
+        word not in place.stems
+        and word not in place.about
+        and word not in checked_already
+        and _as_number(word) is None
+        for word in _stems(sentence)
+    )
 
 
 def _difference(sentence: str, place: _Place) -> str | None:
@@ -213,8 +233,10 @@ def _conditions(text: str) -> set[str]:
 # A draft is checked again with each sentence that it grows by, always against the same passages.
 @lru_cache(maxsize=PASSAGES_KEPT)
 def _places_of(passage: Passage) -> tuple[_Place, ...]:
+    about = frozenset(_stems(f"{passage.title}. {passage.heading}"))
     return tuple(
-        _Place(text, tuple(_stems(text)), passage.article) for text in sentences(passage.text)
+        _Place(text, tuple(_stems(text)), about, passage.article)
+        for text in sentences(passage.text)
     )
 
 

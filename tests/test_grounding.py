@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from bot.grounding import check, sentences, unknown_quantity
 from bot.messages import Language
+from bot.understanding import language_of
 from tests.small_shop import passage
 
 RETURNS = "You can return an item within 30 days of delivery. A return costs 7.90 EUR."
@@ -291,3 +292,38 @@ def test_that_any_draft_gets_a_verdict(draft: str, source: str, language: Langua
 @given(st.text(alphabet="0123456789一二三四五六七八九十百千万两半零.,/ 个天元$¥€%½²", max_size=40))
 def test_that_what_a_passage_says_is_never_unknown(text: str) -> None:
     assert unknown_quantity(text, [passage(text)]) is None
+
+
+@pytest.mark.parametrize(
+    ("passages", "question", "draft"),
+    [
+        pytest.param(
+            [
+                "Standard delivery is free for orders from 60 EUR.",
+                "Express delivery costs 9.90 EUR per order.",
+            ],
+            "How much does express delivery cost?",
+            "Express delivery is free for orders from 60 EUR.",
+            id="another-subject",
+        ),
+        pytest.param(
+            ["Standard delivery is free for orders from 60 EUR."],
+            "Is drone delivery free?",
+            "Drone delivery is free for orders from 60 EUR.",
+            id="unknown-subject",
+        ),
+        pytest.param(
+            ["标准配送订单满60欧元免运费。", "快递配送每单9.90欧元。"],
+            "快递配送要多少钱？",
+            "快递配送订单满60欧元免运费。",
+            id="another-subject-zh",
+        ),
+    ],
+)
+def test_that_a_statement_about_one_thing_is_none_about_another(
+    passages: list[str], question: str, draft: str
+) -> None:
+    language = language_of(draft)
+    told = [passage(text, f"article-{i}", language) for i, text in enumerate(passages)]
+
+    assert check(draft, told, question, language).refusal is not None
