@@ -40,6 +40,13 @@ class Inbox(Protocol):
         """Let the conversations at address `old`, or below it (`old:…`), go on at `new`."""
         ...
 
+    def leave(self, channel: str, event_key: str, address: str) -> None:
+        """Note that nobody waits any more for the answer to a message: the model may stop.
+
+        The message is answered all the same, from the articles, for when they come back.
+        """
+        ...
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenQuestion:
@@ -82,10 +89,29 @@ class Channel(Protocol):
         """Receive messages, handing each to the inbox, until cancelled."""
         ...
 
-    async def send(self, outgoing: Outgoing) -> tuple[str, ...]:
-        """Deliver a reply and return the platform's ids of the posts that now show it.
+    async def reserve(self, place: Place) -> str | None:
+        """Post what holds the place of an answer's beginning; return its id once it is there.
 
-        Raises DeliveryError where another try may succeed, DeliveryRefused where none will.
+        None where `preview` needs none: it shows nothing that stays, or it can be found again.
+        Raises DeliveryError when it can't be posted.
+        """
+        ...
+
+    async def prepare(self, outgoing: Outgoing, *, is_doubtful: bool) -> tuple[str, ...]:
+        """Return the posts that a reply shall stand in, in order, so that `send` can be repeated.
+
+        They are stored and come back in `replaces`. `is_doubtful` says that the reply, or its
+        beginning, may have been posted before: what the platform shows of it is found again.
+        Raises DeliveryInDoubt where nobody can know, DeliveryError where another try may succeed,
+        DeliveryRefused where none will.
+        """
+        ...
+
+    async def send(self, outgoing: Outgoing) -> tuple[str, ...]:
+        """Deliver a prepared reply and return the platform's ids of the posts that now show it.
+
+        Raises DeliveryError where another try may succeed, DeliveryInDoubt where that has to be
+        found out first, DeliveryRefused where none will.
         """
         ...
 

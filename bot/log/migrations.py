@@ -366,6 +366,28 @@ def m005_channels(db: Database) -> None:
     )
 
 
+@migrations()
+def m006_reliability(db: Database) -> None:
+    """Replies whose delivery has to be found out, and what each customer used of the model."""
+    _create(
+        db,
+        # Set when a reply, or its beginning, may have been posted by a run that was killed, or by
+        # a request whose answer was lost.
+        "ALTER TABLE outbox ADD COLUMN is_doubtful INTEGER NOT NULL DEFAULT 0",
+        # `day` is the UTC date; `tokens` are those of prompts and of what was written.
+        """
+        CREATE TABLE usage (
+            channel TEXT NOT NULL,
+            customer TEXT NOT NULL,
+            day TEXT NOT NULL,
+            calls INTEGER NOT NULL DEFAULT 0,
+            tokens INTEGER NOT NULL DEFAULT 0,
+            PRIMARY KEY (channel, customer, day)
+        ) STRICT, WITHOUT ROWID
+        """,
+    )
+
+
 def _create(db: Database, *statements: str) -> None:
     # Not executescript(): that commits, and a migration must be one transaction with its record.
     for statement in statements:
