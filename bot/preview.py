@@ -25,6 +25,7 @@ class Preview:
         self._keep = keep
         self._text = ""
         self._post: str | None = None
+        self._is_reserved = False
         self._showing: asyncio.Task[None] | None = None
         self._is_over = False
 
@@ -61,6 +62,9 @@ class Preview:
 
     async def _show(self, text: str) -> None:
         try:
+            if not self._is_reserved:
+                self._is_reserved = True
+                await self._note(await self._channel.reserve(self._place))
             post = await self._channel.preview(self._place, text)
         except DeliveryError as err:
             logger.info("The beginning of an answer could not be shown: %s", err)
@@ -70,6 +74,9 @@ class Preview:
             logger.exception("The beginning of an answer could not be shown.")
             self._is_over = True
             return
+        await self._note(post)
+
+    async def _note(self, post: str | None) -> None:
         if post and post != self._post:
             self._post = post
             await self._keep(post)

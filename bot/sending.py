@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, TypeVar
 
@@ -74,12 +75,17 @@ class Sender:
 
     async def send(self, outgoing: Outgoing) -> None:
         """Send a reply, again and again until it is settled or the program ends."""
+        with self._metrics.sending(outgoing.channel):
+            await self._send(outgoing)
+
+    async def _send(self, outgoing: Outgoing) -> None:
         pause, waited = FIRST_PAUSE_SECONDS, 0.0
         while True:
             is_last = waited >= GIVE_UP_SECONDS
             error = await self._try_once(outgoing, is_last=is_last)
             if error is None:
                 return
+            self._metrics.sent_again(outgoing.channel)
             wait = error.retry_after_seconds or pause
             await self._pause(wait)
             waited += wait
@@ -87,23 +93,48 @@ class Sender:
 
     async def _try_once(self, outgoing: Outgoing, *, is_last: bool) -> DeliveryError | None:
         """Send once; return the error when another try may help, else None."""
-        leaving = await self._writer.write(lambda db: outbox.start_sending(db, outgoing))
-        if leaving is None:
+        waiting = await self._writer.write(lambda db: outbox.waiting(db, outgoing))
+        if waiting is None:
             return None
+        trial = Trial(waiting.outgoing, is_doubtful=waiting.is_doubtful, is_last=is_last)
         try:
-            posts = await self._channels[outgoing.channel].send(leaving)
+            posts = await self._carry_out(trial)
         except DeliveryError as err:
-            state = _state_after(err, is_last=is_last)
-            error, left, now = str(err), err.posts, self._now()
-            logger.warning("Reply %d was not delivered: %s", outgoing.id, error)
-            await self._note(lambda db: outbox.not_sent(db, leaving, error, state, now, left))
-            self._metrics.undelivered(outgoing.channel, state)
-            if state == "ready":
-                return err
-        else:
-            now = self._now()
-            await self._note(lambda db: outbox.sent(db, outgoing, posts, now))
+            return await self._note_failure(trial, err)
+        now = self._now()
+        await self._note(lambda db: outbox.sent(db, trial.outgoing, posts, now))
+        self._metrics.delivered(outgoing.channel, (now - waiting.asked_at).total_seconds())
         return None
+
+    async def _carry_out(self, trial: "Trial") -> tuple[str, ...]:
+        """Make sending repeatable, store that it begins, and send."""
+        channel, outgoing = self._channels[trial.outgoing.channel], trial.outgoing
+        posts = outgoing.replaces
+        if not outgoing.is_retraction:  # to delete is repeatable as it is
+            posts = await channel.prepare(outgoing, is_doubtful=trial.is_doubtful)
+        trial.outgoing = await self._writer.write(
+            lambda db: outbox.start_sending(db, outgoing, posts)
+        )
+        trial.has_begun = True
+        return await channel.send(trial.outgoing)
+
+    async def _note_failure(self, trial: "Trial", err: DeliveryError) -> DeliveryError | None:
+        """Store what went wrong; return the error when another try may help, else None."""
+        state, now = trial.state_after(err), self._now()
+        logger.warning("Reply %d was not delivered: %s", trial.outgoing.id, err)
+        await self._note(
+            lambda db: outbox.not_sent(
+                db,
+                trial.outgoing,
+                str(err),
+                state,
+                now,
+                err.posts,
+                is_doubtful=trial.is_doubtful_after(err),
+            )
+        )
+        self._metrics.undelivered(trial.outgoing.channel, state)
+        return err if state == "ready" else None
 
     async def _note(self, note: Callable[[Database], None]) -> None:
         """Store what became of a reply; erase its customer if they were waiting for that alone."""
@@ -116,7 +147,26 @@ class Sender:
             await self._writer.erase_requested(self._now())
 
 
-def _state_after(error: DeliveryError, *, is_last: bool) -> Literal["ready", "failed", "in_doubt"]:
-    if isinstance(error, DeliveryInDoubt):
-        return "in_doubt"
-    return "failed" if is_last or isinstance(error, DeliveryRefused) else "ready"
+@dataclass(slots=True)
+class Trial:
+    """One try to send a reply. `has_begun`: something of it may have reached the platform."""
+
+    outgoing: Outgoing
+    is_doubtful: bool
+    is_last: bool
+    has_begun: bool = False
+
+    def state_after(self, error: DeliveryError) -> Literal["ready", "failed", "in_doubt"]:
+        """Return what becomes of a reply: what was lost on the way is looked for by the next try.
+
+        Where looking for it finds nothing out, a person decides.
+        """
+        if isinstance(error, DeliveryRefused):
+            return "failed"
+        if isinstance(error, DeliveryInDoubt) and (self.is_last or not self.has_begun):
+            return "in_doubt"
+        return "failed" if self.is_last else "ready"
+
+    def is_doubtful_after(self, error: DeliveryError) -> bool:
+        """Return whether the next try must find out first what was posted."""
+        return isinstance(error, DeliveryInDoubt) if self.has_begun else self.is_doubtful

@@ -19,6 +19,7 @@ from bot.answering import Transcribe
 from bot.candidates.drafts import DraftWriter
 from bot.conversation import ConversationManager
 from bot.delivery import Delivery
+from bot.errors import DeliveryInDoubt
 from bot.knowledge.encoder import Vectors
 from bot.knowledge.scoring import Hit
 from bot.knowledge.search import Knowledge
@@ -127,12 +128,27 @@ class ScriptedChannel:
         self.keeps_previews = False
         self.errors: deque[BaseException] = deque()
         self.preview_errors: deque[BaseException] = deque()
+        self.preparing_errors: deque[BaseException] = deque()
+        self.doubts: list[bool] = []
+        # What it finds of a doubtful reply; None: it can't find anything out.
+        self.found: tuple[str, ...] | None = None
         self.free = asyncio.Event()
         self.free.set()
         self._changed = asyncio.Event()
 
     async def run(self) -> None:
         await asyncio.Event().wait()
+
+    async def reserve(self, place: Place) -> str | None:
+        return None
+
+    async def prepare(self, outgoing: Outgoing, *, is_doubtful: bool) -> tuple[str, ...]:
+        self.doubts.append(is_doubtful)
+        if self.preparing_errors:
+            raise self.preparing_errors.popleft()
+        if is_doubtful and self.found is None and not outgoing.replaces:
+            raise DeliveryInDoubt("nobody knows")
+        return (self.found if is_doubtful else None) or outgoing.replaces
 
     async def send(self, outgoing: Outgoing) -> tuple[str, ...]:
         self.tries.append(outgoing)

@@ -161,7 +161,12 @@ async def test_that_a_stored_answer_is_sent_without_asking_again(
         assert await desk.rows("SELECT count(*) FROM turns") == [(2,)]
 
 
-async def test_that_an_interrupted_delivery_is_in_doubt_and_not_sent_again(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("found", "state"), [(None, "in_doubt"), ((), "sent"), (("there",), "sent")]
+)
+async def test_that_what_was_posted_before_a_crash_is_looked_for(
+    tmp_path: Path, found: tuple[str, ...] | None, state: str
+) -> None:
     async with open_desk(tmp_path) as desk:
         desk.channel.free.clear()
         await desk.delivery.accept(incoming())
@@ -169,11 +174,13 @@ async def test_that_an_interrupted_delivery_is_in_doubt_and_not_sent_again(tmp_p
         await desk.delivery.finish(0)
 
     async with open_desk(tmp_path) as desk:
+        desk.channel.found = found
         await desk.delivery.resume()
         await desk.settled()
 
-        assert desk.channel.tries == []
-        assert await states(desk) == ["in_doubt"]
+        assert desk.channel.doubts == [True]
+        assert [tried.replaces for tried in desk.channel.tries] == ([] if found is None else [found])
+        assert await states(desk) == [state]
 
 
 async def test_that_going_on_twice_answers_once(tmp_path: Path) -> None:
@@ -267,6 +274,28 @@ async def test_that_a_reply_that_may_have_arrived_is_not_sent_again(tmp_path: Pa
 
         assert await states(desk) == ["in_doubt"]
         assert len(desk.channel.tries) == 1
+        assert desk.channel.doubts == [False, True]
+
+
+async def test_that_a_reply_whose_answer_was_lost_goes_where_it_is_found(tmp_path: Path) -> None:
+    async with open_desk(tmp_path) as desk:
+        desk.channel.errors.append(DeliveryInDoubt("the answer was lost"))
+        desk.channel.found = ("there",)
+        await desk.delivery.accept(incoming())
+        await desk.settled()
+
+        assert await states(desk) == ["sent"]
+        assert [tried.replaces for tried in desk.channel.tries] == [(), ("there",)]
+
+
+async def test_that_what_cannot_be_prepared_is_prepared_again(tmp_path: Path) -> None:
+    async with open_desk(tmp_path) as desk:
+        desk.channel.preparing_errors.append(DeliveryError("down"))
+        await desk.delivery.accept(incoming())
+        await desk.settled()
+
+        assert desk.channel.doubts == [False, False]
+        assert await states(desk) == ["sent"]
 
 
 async def test_that_a_message_whose_channel_gave_up_waiting_is_answered(tmp_path: Path) -> None:
@@ -474,11 +503,11 @@ class Remembering:
         self.languages: list[Language | None] = []
 
     async def answer(
-        self, utterance: Utterance, progress: Progress, show: Show | None = None
+        self, utterance: Utterance, progress: Progress, show: Show | None = None, **more: Any
     ) -> Answer:
         self.histories.append(utterance.history)
         self.languages.append(utterance.language)
-        return await self._real.answer(utterance, progress, show)
+        return await self._real.answer(utterance, progress, show, **more)
 
 
 async def test_that_the_conversation_so_far_is_known(tmp_path: Path) -> None:

@@ -112,12 +112,9 @@ async def test_that_another_try_goes_on_where_the_first_ended(tmp_path: Path) ->
         assert await desk.rows("SELECT post, part FROM posts") == [("part-1", 0)]
 
 
-@pytest.mark.parametrize("kind", [DeliveryInDoubt, DeliveryRefused])
-async def test_that_what_stands_of_a_failed_reply_goes_with_its_question(
-    tmp_path: Path, kind: type[DeliveryError]
-) -> None:
+async def test_that_what_stands_of_a_failed_reply_goes_with_its_question(tmp_path: Path) -> None:
     async with open_desk(tmp_path) as desk:
-        desk.channel.errors.append(half_sent(kind))
+        desk.channel.errors.append(half_sent(DeliveryRefused))
         await desk.delivery.accept(incoming(key="first"))
         await desk.settled()
         await desk.delivery.withdraw(Withdrawal(channel="test", event_key="first"))

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any, Literal
 
@@ -14,6 +14,18 @@ from bot.messages import Choice, Citation, Document, Outgoing, TurnId
 # In the words of the index of unsettled replies, without which SQLite does not use it.
 _READY = "state IN ('ready', 'sending') AND state = 'ready'"
 _SENDING = "state IN ('ready', 'sending') AND state = 'sending'"
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A reply that is to be sent, and when its question came.
+
+    `is_doubtful`: some or all of it may have been posted before.
+    """
+
+    outgoing: Outgoing
+    is_doubtful: bool
+    asked_at: datetime
 
 
 def queue(db: Database, outgoing: Outgoing, now: datetime) -> Outgoing:
@@ -38,20 +50,38 @@ def unsent(db: Database) -> list[Outgoing]:
     return [as_outgoing(row_id, json.loads(reply)) for row_id, reply in rows]
 
 
-def start_sending(db: Database, outgoing: Outgoing) -> Outgoing | None:
-    """Note that a reply is about to leave; return it as it is now, or None when it has left before.
+def waiting(db: Database, outgoing: Outgoing) -> Waiting | None:
+    """Return a reply as it is now, or None when it has left before.
 
     Its conversation may have moved to another address since it was queued.
     """
-    found = db.execute(
-        "UPDATE outbox SET state = 'sending', attempts = attempts + 1 "
-        "WHERE id = ? AND state = 'ready'",
+    row = db.execute(
+        f"""
+        SELECT outbox.reply, outbox.is_doubtful, asked.created_at
+        FROM outbox JOIN turns ON turns.id = outbox.turn JOIN turns AS asked
+            ON asked.id = turns.replied_to
+        WHERE outbox.id = ? AND {_READY}
+        """,
         [outgoing.id],
-    )
-    if not found.rowcount:
+    ).fetchone()
+    if row is None:
         return None
-    [reply] = db.execute("SELECT reply FROM outbox WHERE id = ?", [outgoing.id]).fetchone()
-    return as_outgoing(outgoing.id, json.loads(reply))
+    reply, is_doubtful, asked_at = row
+    return Waiting(
+        as_outgoing(outgoing.id, json.loads(reply)),
+        is_doubtful=bool(is_doubtful),
+        asked_at=datetime.fromisoformat(asked_at),
+    )
+
+
+def start_sending(db: Database, outgoing: Outgoing, posts: Sequence[str]) -> Outgoing:
+    """Note that a reply is about to leave, and the posts that it shall stand in; return it."""
+    db.execute(
+        "UPDATE outbox SET state = 'sending', attempts = attempts + 1,"
+        " reply = json_set(reply, '$.replaces', json(?)) WHERE id = ?",
+        [json.dumps(posts), outgoing.id],
+    )
+    return replace(outgoing, replaces=tuple(posts))
 
 
 def sent(db: Database, outgoing: Outgoing, posts: Sequence[str], now: datetime) -> None:
@@ -84,16 +114,20 @@ def not_sent(
     state: Literal["ready", "failed", "in_doubt"],
     now: datetime,
     posts: Sequence[str] | None = None,
+    *,
+    is_doubtful: bool = False,
 ) -> None:
     """Note that the platform did not take a reply: for now, for good, or who knows.
 
     `posts` show some of it by now: another try goes on in their place, and so does a new version.
+    With `is_doubtful` the next try finds out first what was posted.
     """
     settled_at = None if state == "ready" else now.isoformat()
     document = "reply" if state == "ready" else "json_remove(reply, '$.document')"
     db.execute(
-        f"UPDATE outbox SET state = ?, error = ?, settled_at = ?, reply = {document} WHERE id = ?",
-        [state, error, settled_at, outgoing.id],
+        "UPDATE outbox SET state = ?, error = ?, settled_at = ?, is_doubtful = ?,"
+        f" reply = {document} WHERE id = ?",
+        [state, error, settled_at, is_doubtful, outgoing.id],
     )
     if posts is not None:
         _show(db, outgoing, posts)
@@ -103,22 +137,12 @@ def not_sent(
         )
 
 
-def settle_interrupted(db: Database, now: datetime) -> int:
-    """Decide on replies whose sending a crash interrupted; return how many are in doubt.
+def doubt_interrupted(db: Database) -> int:
+    """Let replies whose sending was interrupted be sent, once it is found out what was posted.
 
-    What only overwrites posts that are there can be sent again. All others may or may not have
-    arrived; sending again could answer twice, so a person decides.
+    Returns how many there are.
     """
-    db.execute(
-        f"UPDATE outbox SET state = 'ready' WHERE {_SENDING}"
-        " AND json_array_length(reply, '$.replaces') > 0"
-    )
-    found = db.execute(
-        "UPDATE outbox SET state = 'in_doubt', settled_at = ?,"
-        " error = 'interrupted while sending', reply = json_remove(reply, '$.document')"
-        f" WHERE {_SENDING}",
-        [now.isoformat()],
-    )
+    found = db.execute(f"UPDATE outbox SET state = 'ready', is_doubtful = 1 WHERE {_SENDING}")
     return int(found.rowcount)
 
 

@@ -44,8 +44,8 @@ def test_that_a_reply_of_an_earlier_version_can_be_read(db: Database) -> None:
 def test_that_a_reply_leaves_once(db: Database) -> None:
     outgoing = exchange(db, incoming())
 
-    assert outbox.start_sending(db, outgoing) == outgoing
-    assert outbox.start_sending(db, outgoing) is None
+    assert outbox.start_sending(db, outgoing, ["p1"]).replaces == ("p1",)
+    assert outbox.waiting(db, outgoing) is None
 
 
 def test_that_posts_are_those_that_stand_now(db: Database) -> None:
@@ -59,25 +59,36 @@ def test_that_posts_are_those_that_stand_now(db: Database) -> None:
     assert outbox.posts_of(db, first.turn) == ()
 
 
-def test_that_only_what_cannot_be_repeated_is_in_doubt_after_a_crash(db: Database) -> None:
-    fresh, overwriting = queued(db), queued(db, replaces=("p1",))
-    for outgoing in (fresh, overwriting):
-        outbox.start_sending(db, outgoing)
+def test_that_what_a_crash_interrupted_is_doubtful(db: Database) -> None:
+    interrupted, untouched = queued(db), queued(db)
+    outbox.start_sending(db, interrupted, ["p1"])
 
-    assert outbox.settle_interrupted(db, LATER) == 1
-    states = dict(db.execute("SELECT id, state FROM outbox").fetchall())
-    assert (states[fresh.id], states[overwriting.id]) == ("in_doubt", "ready")
+    assert outbox.doubt_interrupted(db) == 1
+    doubtful = outbox.waiting(db, interrupted)
+    assert doubtful is not None
+    assert (doubtful.is_doubtful, doubtful.outgoing.replaces) == (True, ("p1",))
+    ready = outbox.waiting(db, untouched)
+    assert ready is not None
+    assert not ready.is_doubtful
 
 
-@pytest.mark.parametrize("end", ["sent", "failed", "in_doubt", "crash"])
+@pytest.mark.parametrize("is_doubtful", [True, False])
+def test_that_a_failed_try_says_whether_to_look_first(db: Database, is_doubtful: bool) -> None:
+    outgoing = outbox.start_sending(db, queued(db), [])
+    outbox.not_sent(db, outgoing, "lost", "ready", LATER, is_doubtful=is_doubtful)
+
+    again = outbox.waiting(db, outgoing)
+    assert again is not None
+    assert again.is_doubtful is is_doubtful
+
+
+@pytest.mark.parametrize("end", ["sent", "failed", "in_doubt"])
 def test_that_a_document_is_not_kept_once_it_is_settled(db: Database, end: str) -> None:
     outgoing = queued(db, document=Document(name="d", text="all my data"))
-    outbox.start_sending(db, outgoing)
+    outbox.start_sending(db, outgoing, [])
 
     if end == "sent":
         outbox.sent(db, outgoing, ("p",), LATER)
-    elif end == "crash":
-        outbox.settle_interrupted(db, LATER)
     else:
         state: Literal["failed", "in_doubt"] = "failed" if end == "failed" else "in_doubt"
         outbox.not_sent(db, outgoing, "error", state, LATER)
@@ -88,7 +99,7 @@ def test_that_a_document_is_not_kept_once_it_is_settled(db: Database, end: str) 
 
 def test_that_a_document_waits_with_its_reply(db: Database) -> None:
     outgoing = queued(db, document=Document(name="d", text="数据"))
-    outbox.start_sending(db, outgoing)
+    outbox.start_sending(db, outgoing, [])
     outbox.not_sent(db, outgoing, "down", "ready", LATER)
 
     assert outbox.unsent(db)[-1].document == outgoing.document
@@ -121,15 +132,15 @@ def test_that_an_address_and_what_is_below_it_moves(db: Database, table: str) ->
 
 def test_that_a_waiting_reply_goes_to_the_new_address(db: Database) -> None:
     ready, leaving = exchange(db, incoming(address="-5")), exchange(db, incoming(address="-5:7"))
-    outbox.start_sending(db, leaving)
+    outbox.start_sending(db, leaving, [])
 
     record.move(db, "test", "-5", "-100")
     outbox.not_sent(db, leaving, "the group has moved", "ready", LATER)
 
     assert [outgoing.address for outgoing in outbox.unsent(db)] == ["-100", "-100:7"]
-    again = outbox.start_sending(db, ready)
+    again = outbox.waiting(db, ready)
     assert again is not None
-    assert again.address == "-100"
+    assert again.outgoing.address == "-100"
 
 
 def test_that_a_conversation_goes_on_where_it_moved(db: Database) -> None:

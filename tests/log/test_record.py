@@ -278,7 +278,7 @@ def test_that_nobody_sees_the_context_of_another(db: Database, channel: str, add
 def test_that_a_delivery_is_noted_step_by_step(db: Database) -> None:
     outgoing = exchange(db)
 
-    outbox.start_sending(db, outgoing)
+    outbox.start_sending(db, outgoing, [])
     [sending] = rows(db, "outbox")
     outbox.sent(db, outgoing, ("platform-7",), LATER)
     [sent] = rows(db, "outbox")
@@ -294,7 +294,7 @@ def test_that_a_failed_delivery_waits_or_is_settled(
     db: Database, state: Literal["ready", "failed", "in_doubt"]
 ) -> None:
     outgoing = exchange(db)
-    outbox.start_sending(db, outgoing)
+    outbox.start_sending(db, outgoing, [])
 
     outbox.not_sent(db, outgoing, "错误: blocked", state, LATER)
 
@@ -304,16 +304,16 @@ def test_that_a_failed_delivery_waits_or_is_settled(
     assert len(outbox.unsent(db)) == (state == "ready")
 
 
-def test_that_only_interrupted_deliveries_are_in_doubt(db: Database) -> None:
+def test_that_only_interrupted_deliveries_are_doubtful(db: Database) -> None:
     waiting, interrupted, done = (exchange(db, address=name) for name in "abc")
-    outbox.start_sending(db, interrupted)
-    outbox.start_sending(db, done)
+    outbox.start_sending(db, interrupted, [])
+    outbox.start_sending(db, done, [])
     outbox.sent(db, done, ("p",), NOW)
 
-    assert outbox.settle_interrupted(db, LATER) == 1
-    states = {row["id"]: row["state"] for row in rows(db, "outbox")}
-    assert states == {waiting.id: "ready", interrupted.id: "in_doubt", done.id: "sent"}
-    assert outbox.settle_interrupted(db, LATER) == 0
+    assert outbox.doubt_interrupted(db) == 1
+    states = {row["id"]: (row["state"], row["is_doubtful"]) for row in rows(db, "outbox")}
+    assert states == {waiting.id: ("ready", 0), interrupted.id: ("ready", 1), done.id: ("sent", 0)}
+    assert outbox.doubt_interrupted(db) == 0
 
 
 def test_that_attempts_are_counted(db: Database) -> None:

@@ -59,6 +59,6 @@ def exchange(
     """Store a message and its reply, delivered as `posts` if there are any."""
     outgoing = reply(db, [receive(db, message)], handoff=handoff)
     if posts:
-        outbox.start_sending(db, outgoing)
+        outbox.start_sending(db, outgoing, posts)
         outbox.sent(db, outgoing, posts, LATER)
     return outgoing
