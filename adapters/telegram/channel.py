@@ -90,7 +90,7 @@ class TelegramChannel:
         )
         poster = Poster(self._client, pacer, business, self._move)
         self._sender = Sender(poster, prompts, links)
-        self._previews = Previews(poster, pacer, links)
+        self._previews = Previews(poster, pacer, prompts, links)
 
     @property
     def name(self) -> str:
@@ -144,15 +144,30 @@ class TelegramChannel:
         await self._presence.stop_all()
         await self._client.close()
 
-    async def send(self, outgoing: Outgoing) -> tuple[str, ...]:
-        """Show a reply, in parts where it is long; return the ids of the posts that show it.
+    async def reserve(self, place: Place) -> str | None:
+        """Post what the beginning of an answer then fills; None where it is shown as a draft.
 
-        A second call for the same reply goes on after the parts that were posted. Raises
-        DeliveryError where another try may succeed, DeliveryInDoubt where it could post twice,
-        DeliveryRefused where none will.
+        Raises DeliveryError when it can't be posted.
+        """
+        await self._client.open()
+        return await self._previews.reserve(place)
+
+    async def prepare(self, outgoing: Outgoing, *, is_doubtful: bool) -> tuple[str, ...]:
+        """Return the posts of a reply, a placeholder for each part that has none yet.
+
+        Nothing is ever doubtful here: what is filled is an edit. Raises DeliveryError where
+        another try may succeed, DeliveryRefused where none will.
         """
         self._presence.stop(parse_address(outgoing.address))
         self._previews.forget(outgoing.address, outgoing.in_reply_to)
+        await self._client.open()
+        return await self._sender.prepare(outgoing)
+
+    async def send(self, outgoing: Outgoing) -> tuple[str, ...]:
+        """Fill the posts of a prepared reply; return the ids of those that show it.
+
+        Raises DeliveryError where another try may succeed, DeliveryRefused where none will.
+        """
         await self._client.open()
         return await self._sender.send(outgoing)
 

@@ -30,7 +30,7 @@ from telegram.error import (
 )
 from telegram.request import HTTPXRequest
 
-from bot.errors import AttachmentError, DeliveryError, DeliveryInDoubt, DeliveryRefused
+from bot.errors import AttachmentError, DeliveryError, DeliveryRefused
 from bot.messages import Attachment
 
 logger = logging.getLogger(__name__)
@@ -52,8 +52,6 @@ _TOO_LARGE = (
     f"The file is larger than the {LARGEST_FILE // 1_000_000} MB that Telegram lets a bot download."
 )
 _LONGEST = 12  # times the timeout: a file of the largest size needs a while
-# Nothing was sent to Telegram: there was no connection, not even through the proxy.
-_NEVER_LEFT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
 
 
 @cache
@@ -218,19 +216,13 @@ class TelegramClient:
         return f"Telegram answered with an error: {text}."
 
     def delivery_error(self, error: TelegramError) -> DeliveryError:
-        """Return the error to raise for a reply that Telegram did not take, or perhaps did."""
+        """Return the error to raise for a request that Telegram did not take, or perhaps did."""
         match error:
             case RetryAfter():
                 return DeliveryError("Telegram asks us to wait.", seconds_to_wait(error))
             case Forbidden() | BadRequest() | ChatMigrated():
                 return DeliveryRefused(f"Telegram refused the reply: {self.redacted(error)}.")
-            case InvalidToken() | Conflict():
-                return DeliveryError(self.explain(error))
-        if isinstance(error.__cause__, _NEVER_LEFT):
-            return DeliveryError(self.explain(error))
-        # A connection that was cut, a server that failed, an unreadable answer: any of them may
-        # follow upon a post.
-        return in_doubt(self.explain(error))
+        return DeliveryError(self.explain(error))
 
     def redacted(self, error: TelegramError) -> str:
         """Return Telegram's own words, without the token."""
@@ -241,18 +233,6 @@ class TelegramClient:
         for secret in (self._token, quote(self._token, safe=""), self._token.partition(":")[2]):
             text = text.replace(secret, "<token>") if secret else text
         return text
-
-
-def to_be_repeated(error: DeliveryError) -> DeliveryError:
-    """Return the error for a request that may be repeated whether or not it was carried out."""
-    if isinstance(error, DeliveryInDoubt):
-        return DeliveryError(str(error), error.retry_after_seconds)
-    return error
-
-
-def in_doubt(sentence: str) -> DeliveryInDoubt:
-    """Return the error to raise for a reply that Telegram may have posted."""
-    return DeliveryInDoubt(f"{sentence} The reply may have arrived.")
 
 
 def seconds_to_wait(error: RetryAfter) -> float:

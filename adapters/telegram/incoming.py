@@ -12,7 +12,7 @@ from adapters.telegram.address import CHANNEL, Address, message_key
 from adapters.telegram.attachments import attachments_of
 from bot.messages import Incoming, Language
 
-COMMANDS = ("start", "help", "human", "language", "forget", "export")
+COMMANDS = ("start", "help", "human", "language", "stop", "forget", "export")
 
 
 def incoming_from(update: Update, me: User) -> Incoming | None:

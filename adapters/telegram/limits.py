@@ -1,47 +1,76 @@
 """How fast Telegram lets a bot write."""
 
 from dataclasses import dataclass
+from typing import Literal, get_args
 
 from adapters.pacing import Pace, Pacer
 
-_SIGN = "sign "
+Lane = Literal["post", "edit", "draft", "sign"]
+LANES: tuple[Lane, ...] = get_args(Lane)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What may be sent to all chats together, to one private chat, and to one group."""
+    """What may be sent to all chats together, to one chat of a kind, and to one group in all.
+
+    `beginnings` is what of a group's may go to answers that are still being written.
+    """
 
     everywhere: tuple[Pace, ...]
-    chat: tuple[Pace, ...]
+    each: tuple[Pace, ...]
     group: tuple[Pace, ...]
+    beginnings: tuple[Pace, ...] = ()
 
     def pacer(self) -> "ChatPacer":
         """Return what keeps these limits."""
-        return ChatPacer(self.everywhere, self._of)
-
-    def _of(self, place: str) -> tuple[Pace, ...]:
-        return self.group if place.removeprefix(_SIGN).startswith("-") else self.chat
+        return ChatPacer(self)
 
 
 TELEGRAM_LIMITS = Limits(
     everywhere=(Pace(30, 1),),
-    chat=(Pace(1, 1),),
-    group=(Pace(1, 1), Pace(20, 60)),
+    each=(Pace(1, 1),),
+    group=(Pace(20, 60),),
+    beginnings=(Pace(8, 60),),
 )
 
 
-class ChatPacer(Pacer):
+class ChatPacer:
     """Lets requests to chats, named by `Address.key`, go as fast as Telegram allows.
 
-    "typing …" is no message, so it has slots of its own: an answer that is ready at once must not
-    wait a second because of it. After a 429 neither may go.
+    Each kind of request has slots of its own, since Telegram counts messages: the edit that fills
+    a placeholder must not wait a second for it, nor a message because of "typing …". In a group
+    messages and edits count together. After a 429 nothing goes to the chat.
     """
 
-    def take_sign(self, chat: str) -> bool:
-        """Return whether "typing …" may be shown at once; if so, it counts."""
-        return self.take(f"{_SIGN}{chat}")
+    def __init__(self, limits: Limits) -> None:
+        self._lanes = Pacer(limits.everywhere, lambda _: limits.each)
+        self._groups = Pacer((), lambda _: limits.group)
+        self._beginnings = Pacer((), lambda _: limits.beginnings)
 
-    def hold(self, place: str, seconds: float) -> None:
+    async def wait(self, chat: str, lane: Lane) -> None:
+        """Return when one more request may go to this chat; it counts from then on."""
+        if _is_group(chat):
+            await self._groups.wait(chat)
+        await self._lanes.wait(f"{lane} {chat}")
+
+    def take(self, chat: str, lane: Lane) -> bool:
+        """Return whether a request may go at once, ahead of nobody; if so, it counts.
+
+        In a group only some edits may, so that beginnings of answers never use up its slots.
+        """
+        if not self._lanes.take(f"{lane} {chat}"):
+            return False
+        if not _is_group(chat) or lane not in ("post", "edit"):
+            return True
+        if lane == "edit" and not self._beginnings.take(chat):
+            return False
+        return self._groups.take(chat)
+
+    def hold(self, chat: str, seconds: float) -> None:
         """Let nothing go to this chat for so long: Telegram asked for that."""
-        super().hold(place, seconds)
-        super().hold(f"{_SIGN}{place}", seconds)
+        for lane in LANES:
+            self._lanes.hold(f"{lane} {chat}", seconds)
+
+
+def _is_group(chat: str) -> bool:
+    return chat.startswith("-")

@@ -9,22 +9,30 @@ from contextlib import asynccontextmanager
 
 from telegram import (
     InlineKeyboardMarkup,
+    InputMediaDocument,
     LinkPreviewOptions,
-    Message,
     MessageEntity,
     ReplyParameters,
 )
 from telegram.error import BadRequest, ChatMigrated, RetryAfter, TelegramError
 
-from adapters.pacing import Pacer
 from adapters.telegram.address import Address, Post
 from adapters.telegram.business import BusinessAccounts
-from adapters.telegram.client import TelegramClient, in_doubt, seconds_to_wait, to_be_repeated
+from adapters.telegram.client import TelegramClient, seconds_to_wait
 from adapters.telegram.formatting import QUIET, Formatted
+from adapters.telegram.limits import ChatPacer
 from bot.errors import DeliveryError
 
 _NO_PREVIEW = LinkPreviewOptions(is_disabled=True)
 _AT_ONCE = 100  # messages that one request may delete
+_NOT_EDITABLE = (
+    "to edit not found",
+    "can't be edited",
+    "no text in the message to edit",  # it shows a file
+    "message_id_invalid",
+    "message_edit_time_expired",
+    "message_author_required",
+)
 
 
 class CannotEdit(Exception):
@@ -34,14 +42,15 @@ class CannotEdit(Exception):
 class Poster:
     """Makes the requests that change what a chat shows.
 
-    They raise DeliveryError and its kinds, nothing of the library's. `is_paced` says that the
-    caller has taken the slot for the request already.
+    They raise DeliveryError or DeliveryRefused, nothing of the library's. What failed may have been
+    carried out all the same: to repeat it leaves a placeholder too many at most. `is_paced` says
+    that the caller has taken the slot for the request already.
     """
 
     def __init__(
         self,
         client: TelegramClient,
-        pacer: Pacer,
+        pacer: ChatPacer,
         business: BusinessAccounts,
         moved: Callable[[int, int], Awaitable[None]],
     ) -> None:
@@ -51,40 +60,25 @@ class Poster:
         self._moved = moved
 
     async def post(
-        self,
-        address: Address,
-        message: Formatted,
-        *,
-        question: int | None = None,
-        markup: InlineKeyboardMarkup | None = None,
-        is_paced: bool = False,
+        self, address: Address, text: str, *, question: int | None = None, is_paced: bool = False
     ) -> Post:
-        """Post a message, under the one that it answers if that is still there.
-
-        Raises DeliveryInDoubt when it may have arrived.
-        """
-
-        async def send(where: Address, reply: ReplyParameters | None) -> Message:
-            return await self._send_anyhow(where, message, reply, markup)
-
+        """Post a placeholder, under the message that is answered if that is still there."""
         if not is_paced:
-            await self._pacer.wait(address.key)
-        return await self._send(address, send, _pointing_at(question))
-
-    async def post_document(self, address: Address, name: str, content: bytes) -> Post:
-        """Post a file. Raises DeliveryInDoubt when it may have arrived."""
-
-        async def send(where: Address, reply: ReplyParameters | None) -> Message:
-            return await self._client.bot.send_document(
-                where.chat,
-                content,
-                filename=name,
-                message_thread_id=where.topic or None,
-                business_connection_id=where.connection or None,
-            )
-
-        await self._pacer.wait(address.key)
-        return await self._send(address, send, None)
+            await self._pacer.wait(address.key, "post")
+        async with self._request(address):
+            try:
+                message = await self._client.bot.send_message(
+                    address.chat,
+                    text,
+                    message_thread_id=address.topic or None,
+                    link_preview_options=_NO_PREVIEW,
+                    reply_parameters=_pointing_at(question),
+                    business_connection_id=address.connection or None,
+                )
+            except ChatMigrated as err:
+                await self._moved(address.chat, err.new_chat_id)
+                raise DeliveryError("The group became a supergroup; it goes on there.") from None
+            return Post(Address(address.chat, connection=address.connection), message.message_id)
 
     async def edit(
         self,
@@ -95,15 +89,33 @@ class Poster:
         is_paced: bool = False,
     ) -> None:
         """Put another text into a message. Raises CannotEdit when that can't be done any more."""
-
         if not is_paced:
-            await self._pacer.wait(post.chat.key)
-        async with self._repeatable(post.chat):
+            await self._pacer.wait(post.chat.key, "edit")
+        async with self._editing(post):
+            await self._edit_anyhow(post, message, markup)
+
+    async def put_document(self, post: Post, name: str, content: bytes) -> None:
+        """Let a message show a file. Raises CannotEdit when that can't be done any more."""
+        await self._pacer.wait(post.chat.key, "edit")
+        async with self._editing(post):
+            await self._client.bot.edit_message_media(
+                InputMediaDocument(content, filename=name),
+                post.chat.chat,
+                post.message,
+                business_connection_id=post.chat.connection or None,
+            )
+
+    @asynccontextmanager
+    async def _editing(self, post: Post) -> AsyncIterator[None]:
+        async with self._request(post.chat):
             try:
-                await self._edit_anyhow(post, message, markup)
+                yield
             except BadRequest as err:
-                if not _is_unchanged(err):
-                    raise CannotEdit(self._client.redacted(err)) from None
+                if _is_unchanged(err):
+                    return
+                if not _is_about_message(err):
+                    raise
+                raise CannotEdit(self._client.redacted(err)) from None
             except ChatMigrated:
                 raise CannotEdit("the group became a supergroup") from None
 
@@ -117,7 +129,7 @@ class Poster:
 
     async def draft(self, address: Address, draft_id: int, message: Formatted) -> bool:
         """Show a text that is still being written. Returns False when this chat takes none."""
-        async with self._repeatable(address):
+        async with self._request(address):
             try:
                 return await self._client.bot.send_message_draft(
                     address.chat,
@@ -128,31 +140,6 @@ class Poster:
                 )
             except BadRequest:
                 return False
-
-    async def _send_anyhow(
-        self,
-        where: Address,
-        message: Formatted,
-        reply: ReplyParameters | None,
-        markup: InlineKeyboardMarkup | None,
-    ) -> Message:
-        """Send a text; should Telegram refuse its entities, with code alone."""
-        try:
-            return await self._client.bot.send_message(
-                where.chat,
-                message.text,
-                entities=message.entities or None,
-                message_thread_id=where.topic or None,
-                link_preview_options=_NO_PREVIEW,
-                reply_parameters=reply,
-                reply_markup=markup,
-                business_connection_id=where.connection or None,
-            )
-        except BadRequest as err:
-            if (plainer := _plainer(message)) == message or not _is_about_entities(err):
-                raise
-        await self._pacer.wait(where.key)
-        return await self._send_anyhow(where, plainer, reply, markup)
 
     async def _edit_anyhow(
         self, post: Post, message: Formatted, markup: InlineKeyboardMarkup | None
@@ -172,14 +159,14 @@ class Poster:
         except BadRequest as err:
             if (plainer := _plainer(message)) == message or not _is_about_entities(err):
                 raise
-        await self._pacer.wait(post.chat.key)
+        await self._pacer.wait(post.chat.key, "edit")
         await self._edit_anyhow(post, plainer, markup)
 
     async def _delete(self, chat: Address, ids: list[int]) -> None:
-        async with self._repeatable(chat):
+        async with self._request(chat):
             if chat.connection and not await self._business.may_delete(chat.connection):
                 return
-            await self._pacer.wait(chat.key)
+            await self._pacer.wait(chat.key, "edit")
             try:
                 if chat.connection:
                     await self._client.bot.delete_business_messages(chat.connection, ids)
@@ -188,26 +175,9 @@ class Poster:
             except (BadRequest, ChatMigrated):
                 return  # gone, or older than the two days in which they can be deleted
 
-    async def _send(
-        self,
-        address: Address,
-        send: Callable[[Address, ReplyParameters | None], Awaitable[Message]],
-        reply: ReplyParameters | None,
-    ) -> Post:
-        async with self._once(address):
-            try:
-                message = await send(address, reply)
-            except ChatMigrated as err:
-                # The group became a supergroup; its old messages can't be pointed at.
-                await self._moved(address.chat, err.new_chat_id)
-                address = address.moved_to(err.new_chat_id)
-                await self._pacer.wait(address.key)
-                message = await send(address, None)
-            return Post(Address(address.chat, connection=address.connection), message.message_id)
-
     @asynccontextmanager
-    async def _once(self, address: Address) -> AsyncIterator[None]:
-        """Translate the errors of a request that must not be repeated if it was carried out."""
+    async def _request(self, address: Address) -> AsyncIterator[None]:
+        """Translate the errors of a request that concerns a chat."""
         try:
             yield
         except TelegramError as err:
@@ -218,15 +188,8 @@ class Poster:
             raise
         except Exception as err:
             # The library trips over answers that are not Telegram's.
-            raise in_doubt(f"Telegram's answer can't be read ({type(err).__name__}).") from err
-
-    @asynccontextmanager
-    async def _repeatable(self, address: Address) -> AsyncIterator[None]:
-        try:
-            async with self._once(address):
-                yield
-        except DeliveryError as err:
-            raise to_be_repeated(err) from err
+            problem = f"Telegram's answer can't be read ({type(err).__name__})."
+            raise DeliveryError(problem) from err
 
 
 def _pointing_at(question: int | None) -> ReplyParameters | None:
@@ -241,6 +204,10 @@ def _plainer(message: Formatted) -> Formatted:
 
 def _is_about_entities(error: BadRequest) -> bool:
     return "entit" in str(error).lower()
+
+
+def _is_about_message(error: BadRequest) -> bool:
+    return any(words in str(error).lower() for words in _NOT_EDITABLE)
 
 
 def _is_unchanged(error: BadRequest) -> bool:

@@ -39,7 +39,7 @@ class TelegramPresence(Presence[Address]):
         try:
             async with asyncio.timeout(self._limit_seconds):
                 while True:
-                    if self._pacer.take_sign(where.key):
+                    if self._pacer.take(where.key, "sign"):
                         await self._show_once(where)
                     await asyncio.sleep(self._repeat_seconds)
         except TimeoutError:

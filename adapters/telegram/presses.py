@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from telegram import CallbackQuery, InlineKeyboardMarkup, MaybeInaccessibleMessage, Message, User
 from telegram.error import BadRequest, RetryAfter, TelegramError
 
-from adapters.pacing import Pacer
 from adapters.telegram import buttons
 from adapters.telegram.address import CHANNEL, Address
 from adapters.telegram.buttons import Command, Rating
 from adapters.telegram.client import TelegramClient, seconds_to_wait
 from adapters.telegram.incoming import address_of, language_of
+from adapters.telegram.limits import ChatPacer
 from bot.messages import Feedback, Incoming, Language
 from bot.ports import Inbox
 from prompts import Prompts
@@ -88,7 +88,7 @@ class Presses:
     """Stores what is pressed, and shows that it was."""
 
     def __init__(
-        self, client: TelegramClient, inbox: Inbox, prompts: Prompts, pacer: Pacer
+        self, client: TelegramClient, inbox: Inbox, prompts: Prompts, pacer: ChatPacer
     ) -> None:
         self._client = client
         self._inbox = inbox
@@ -183,7 +183,7 @@ class Presses:
         await self._note(press, note)
         key = press.address.key
         for _ in range(_TRIES):
-            await self._pacer.wait(key)
+            await self._pacer.wait(key, "edit")
             try:
                 await self._client.bot.edit_message_reply_markup(
                     press.address.chat, press.message, reply_markup=left

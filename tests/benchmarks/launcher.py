@@ -26,7 +26,7 @@ from bot.settings import load_settings
 from tests.benchmarks.profiling import profiled
 
 NO_PACE = Pace(1000, 0.001)
-TELEGRAM = Limits(everywhere=(), chat=(), group=())
+TELEGRAM = Limits(everywhere=(), each=(), group=())
 SLACK = SlackLimits(post=NO_PACE, update=NO_PACE, stream=NO_PACE)
 
 

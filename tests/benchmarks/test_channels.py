@@ -3,6 +3,7 @@
 No time is asserted: the machine that runs the tests has other work.
 """
 
+import asyncio
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -59,6 +60,21 @@ async def test_that_a_second_answer_to_one_question_counts() -> None:
             fake.calls.append(Call("sendMessage", {"chat_id": 1000, "text": text}))
 
     assert crowd.unasked == 1
+
+
+async def test_that_a_placeholder_is_not_the_beginning_of_an_answer() -> None:
+    async with FakeTelegram() as fake:
+        crowd = Crowd(Telegram(fake), SOURCE)
+        asking = asyncio.create_task(crowd._ask(0, QUESTION["en"]))
+        await fake.until(lambda: fake.unconfirmed)
+        first = []
+        for text in ("One moment …", f"Within 30 days. {SOURCE}/returns"):
+            fake.calls.append(Call("sendMessage", {"chat_id": 1000, "text": text}))
+            first.append(crowd._waiting["1000"].first_seconds)
+
+        assert (await asking).text.count("Within 30 days.") == 1
+    assert first[0] is None
+    assert first[1] is not None
 
 
 def test_that_calls_are_handed_on_and_only_the_last_is_kept() -> None:

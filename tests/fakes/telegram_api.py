@@ -32,13 +32,15 @@ DEADLINE_SECONDS = 5.0
 FILE_LIMIT = 20_000_000
 NOTE_LIMIT = 200
 SECRET = re.compile(r"[A-Za-z0-9_-]{1,256}", re.ASCII)
+# What is sent to a chat, by what it counts as; None: it does not count.
 SENDING = {
-    "sendMessage",
-    "sendMessageDraft",
-    "sendDocument",
-    "sendChatAction",
-    "editMessageText",
-    "editMessageReplyMarkup",
+    "sendMessage": "post",
+    "sendDocument": "post",
+    "sendMessageDraft": "draft",
+    "editMessageMedia": "edit",
+    "editMessageText": "edit",
+    "editMessageReplyMarkup": "edit",
+    "sendChatAction": None,
 }
 CHAT_ACTIONS = {"typing", "upload_photo", "record_voice", "upload_document", "choose_sticker"}
 
@@ -116,6 +118,7 @@ class FakeTelegram:
 
     def __init__(self) -> None:
         self.calls: list[Call] = []
+        self.round_trip_seconds = 0.0  # half of it passes before a request is carried out
         self.base_url = ""
         self.webhook_url = ""
         self.webhook_secret = ""
@@ -128,7 +131,9 @@ class FakeTelegram:
         self._files: dict[str, bytes] = {}
         self._connections: dict[str, Json] = {}
         self._migrated: dict[int, int] = {}
+        self.placeholders = frozenset({"One moment …", "请稍等……"})
         self._limits: tuple[tuple[int, float], ...] = ()
+        self._group_limit: tuple[int, float] | None = None
         self._limit_everywhere: tuple[int, float] | None = None
         self._times: dict[object, list[float]] = defaultdict(list)
         self._waits: dict[int, float] = {}
@@ -139,7 +144,7 @@ class FakeTelegram:
         self._topics: set[tuple[int, int]] = set()
         self._messages: dict[tuple[int, int], Json] = {}
         self._sent: dict[int, list[Json]] = defaultdict(list)
-        self._read: dict[int, int] = defaultdict(int)
+        self._read: set[int] = set()
         self._updates: list[Json] = []
         self._next_update_id = 7000
         self._next_message_id = 1
@@ -324,10 +329,19 @@ class FakeTelegram:
         self._chats[chat_id] = {"id": chat_id, "type": kind, "first_name": "Ada"}
 
     async def next_reply(self, chat_id: int) -> Json:
-        """Return the next message of the bot in a chat that was not returned yet."""
-        await self.until(lambda: len(self._sent[chat_id]) > self._read[chat_id])
-        self._read[chat_id] += 1
-        return self._sent[chat_id][self._read[chat_id] - 1]
+        """Return the next message of the bot in a chat that was not returned yet.
+
+        One whose text is among `placeholders` does not count before it says something else.
+        """
+
+        def unread() -> list[Json]:
+            sent = [m for m in self._sent[chat_id] if m.get("text") not in self.placeholders]
+            return [message for message in sent if message["message_id"] not in self._read]
+
+        await self.until(unread)
+        message = unread()[0]
+        self._read.add(message["message_id"])
+        return message
 
     def replies(self, chat_id: int) -> list[str]:
         """Return the texts of all messages of the bot in a chat, as they stand now."""
@@ -361,9 +375,19 @@ class FakeTelegram:
         """Let the held requests of a method go on."""
         self._held.pop(method).set()
 
-    def limit(self, *each: tuple[int, float], everywhere: tuple[int, float] | None = None) -> None:
-        """Enforce so many messages in so many seconds in each chat, and in all together."""
+    def limit(
+        self,
+        *each: tuple[int, float],
+        group: tuple[int, float] | None = None,
+        everywhere: tuple[int, float] | None = None,
+    ) -> None:
+        """Enforce so many messages, and as many edits, in so many seconds in each chat.
+
+        `group` limits the messages and edits in one group together, `everywhere` all of both in all
+        chats, with the drafts.
+        """
         self._limits = each
+        self._group_limit = group
         self._limit_everywhere = everywhere
 
     async def push(self, url: str, tries: int = 3) -> list[int]:
@@ -450,8 +474,10 @@ class FakeTelegram:
                 self._keep_waiting(method, params, fault)
                 return _broken(request, fault)
             self._check_token(request.match_info["token"])
+            await asyncio.sleep(self.round_trip_seconds / 2)
             self._check_limits(method, params)
             result = await self._answer(method, params)
+            await asyncio.sleep(self.round_trip_seconds / 2)
         except Refused as refusal:
             return web.json_response(refusal.body, status=refusal.status)
         finally:
@@ -496,13 +522,7 @@ class FakeTelegram:
         now, chat = time.monotonic(), params["chat_id"]
         if now < self._waits.get(chat, 0.0):
             self.too_early.append(self.calls[-1])
-        if method == "sendChatAction":  # no message, so it does not count
-            return
-        windows: list[tuple[object, int, float]] = [
-            (chat, count, seconds) for count, seconds in self._limits
-        ]
-        if self._limit_everywhere:
-            windows.append(("everywhere", *self._limit_everywhere))
+        windows = self._windows(SENDING[method], chat)
         for key, count, seconds in windows:
             recent = [at for at in self._times[key] if at > now - seconds]
             if len(recent) >= count:
@@ -512,6 +532,18 @@ class FakeTelegram:
                 raise Refused(429, refusal, {"retry_after": 1})
         for key in {key for key, _, _ in windows}:
             self._times[key].append(now)
+
+    def _windows(self, kind: str | None, chat: int) -> list[tuple[object, int, float]]:
+        if kind is None:
+            return []
+        windows: list[tuple[object, int, float]] = [
+            ((chat, kind), count, seconds) for count, seconds in self._limits
+        ]
+        if self._group_limit and chat < 0 and kind != "draft":
+            windows.append((chat, *self._group_limit))
+        if self._limit_everywhere:
+            windows.append(("everywhere", *self._limit_everywhere))
+        return windows
 
     def _check_token(self, token: str) -> None:
         number, _, secret = token.partition(":")
@@ -535,6 +567,7 @@ class FakeTelegram:
             "sendMessageDraft": self._send_message_draft,
             "sendDocument": self._send_document,
             "sendChatAction": self._send_chat_action,
+            "editMessageMedia": self._edit_message_media,
             "editMessageText": self._edit_message_text,
             "editMessageReplyMarkup": self._edit_message_reply_markup,
             "deleteMessage": self._delete_message,
@@ -580,15 +613,27 @@ class FakeTelegram:
 
     def _send_document(self, params: Json) -> Json:
         chat = self._chat_to_write_in(params)
-        document = params.get("document")
+        return self._post(chat, params, {"document": self._kept(params.get("document"))})
+
+    def _kept(self, document: object) -> Json:
         if not isinstance(document, web.FileField):
             raise Refused(400, "Bad Request: there is no document in the request")
         content = document.file.read()
-        file_id = f"document-{self._next_message_id}"
+        file_id = f"document-{len(self._files)}"
         self.keeps_file(file_id, content)
-        size = len(content)
-        shown = {"file_id": file_id, "file_unique_id": file_id, "file_size": size}
-        return self._post(chat, params, {"document": {**shown, "file_name": document.filename}})
+        shown = {"file_id": file_id, "file_unique_id": file_id, "file_size": len(content)}
+        return {**shown, "file_name": document.filename}
+
+    def _edit_message_media(self, params: Json) -> Json:
+        message = self._message_to_edit(params)
+        media = params["media"]
+        if media.get("type") != "document":
+            raise Refused(400, "Bad Request: unsupported media")
+        document = self._kept(params.get(str(media["media"]).removeprefix("attach://")))
+        for name in ("text", "entities", "reply_markup"):
+            message.pop(name, None)
+        message |= {"document": document, "edit_date": message["date"]}
+        return shown(message)
 
     def _send_message_draft(self, params: Json) -> bool:
         chat = self._chat(params)

@@ -497,6 +497,74 @@ async def test_that_a_limit_refuses_what_is_too_fast(telegram: FakeTelegram, bot
     assert [call.params["chat_id"] for call in telegram.too_early] == [ADA]
 
 
+async def test_that_messages_and_edits_are_counted_apart(telegram: FakeTelegram, bot: Bot) -> None:
+    telegram.add_chat(ADA)
+    first = await bot.result("sendMessage", chat_id=ADA, text="a")
+    place = {"chat_id": ADA, "message_id": first["message_id"]}
+    telegram.limit((1, 60))
+
+    answers = [
+        await bot.call("sendMessage", chat_id=ADA, text="hi"),
+        await bot.call("editMessageText", text="b", **place),
+        await bot.call("sendMessageDraft", chat_id=ADA, draft_id=1, text="c"),
+        await bot.call("editMessageText", text="d", **place),
+        await bot.call("sendChatAction", chat_id=ADA, action="typing"),
+    ]
+
+    assert [answer["status"] for answer in answers] == [200, 200, 200, 429, 200]
+
+
+async def test_that_a_group_counts_messages_and_edits_together(
+    telegram: FakeTelegram, bot: Bot
+) -> None:
+    statuses = {}
+    telegram.limit(group=(1, 60))
+    for chat in (ADA, -100):
+        telegram.add_chat(chat)
+        answer = await bot.result("sendMessage", chat_id=chat, text="a")
+        place = {"chat_id": chat, "message_id": answer["message_id"]}
+        statuses[chat] = (await bot.call("editMessageText", text="b", **place))["status"]
+
+    assert statuses == {ADA: 200, -100: 429}
+
+
+async def test_that_a_placeholder_is_no_reply_before_it_is_filled(
+    telegram: FakeTelegram, bot: Bot
+) -> None:
+    telegram.add_chat(ADA)
+    posts = [await bot.result("sendMessage", chat_id=ADA, text="One moment …") for _ in range(2)]
+    reply = asyncio.create_task(telegram.next_reply(ADA))
+    await asyncio.sleep(0)
+    assert not reply.done()
+
+    await bot.result("editMessageText", chat_id=ADA, message_id=posts[1]["message_id"], text="Yes.")
+
+    assert (await reply)["text"] == "Yes."
+    assert telegram.replies(ADA) == ["One moment …", "Yes."]
+
+
+async def test_that_a_file_goes_in_the_place_of_a_text(telegram: FakeTelegram, bot: Bot) -> None:
+    telegram.add_chat(ADA)
+    post = await bot.result("sendMessage", chat_id=ADA, text="One moment …")
+    form = aiohttp.FormData({"chat_id": str(ADA), "message_id": str(post["message_id"])})
+    form.add_field("media", json.dumps({"type": "document", "media": "attach://a"}))
+    form.add_field("a", b"{}", filename="data.json")
+
+    async with (
+        aiohttp.ClientSession() as session,
+        session.post(f"{telegram.base_url}/bot{bot.token}/editMessageMedia", data=form) as answer,
+    ):
+        shown = (await answer.json())["result"]
+    again = await bot.call(
+        "editMessageText", chat_id=ADA, message_id=post["message_id"], text="Yes."
+    )
+
+    assert shown["document"]["file_name"] == "data.json"
+    assert telegram.content_of(shown["document"]["file_id"]) == b"{}"
+    assert telegram.replies(ADA) == [""]
+    assert again["description"] == "Bad Request: there is no text in the message to edit"
+
+
 async def test_that_a_stalled_answer_never_ends(telegram: FakeTelegram, bot: Bot) -> None:
     telegram.fail_next("getMe", Fault.stalled())
 

@@ -3,13 +3,14 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
-from adapters.pacing import Pace
 from adapters.rendering import Links
 from adapters.telegram import TelegramChannel
 from adapters.telegram.limits import Limits
-from bot.messages import Place
+from bot.errors import DeliveryError, DeliveryRefused
+from bot.messages import Outgoing, Place
 from prompts import Prompts
 from tests.adapters.recording_inbox import RecordingInbox
 from tests.fakes.telegram_api import FakeTelegram
@@ -18,7 +19,8 @@ ADA = 42
 GROUP = -1001
 BOT_ID = FakeTelegram.me["id"]
 LINKS = Links(frozenset({"shop.example"}))
-NO_LIMITS = Limits(everywhere=(Pace(10_000, 1),), chat=(Pace(10_000, 1),), group=(Pace(10_000, 1),))
+NO_LIMITS = Limits(everywhere=(), each=(), group=())
+PLACEHOLDER = "One moment …"
 
 
 def channel_for(telegram: FakeTelegram, inbox: RecordingInbox, **settings: Any) -> TelegramChannel:
@@ -55,6 +57,35 @@ async def sending(
         yield channel
     finally:
         await channel.close()
+
+
+async def deliver(channel: TelegramChannel, outgoing: Outgoing) -> tuple[str, ...]:
+    """Send a reply as the core does: its posts first, then what stands in them."""
+    posts = outgoing.replaces
+    if not outgoing.is_retraction:
+        posts = await channel.prepare(outgoing, is_doubtful=False)
+    return await channel.send(replace(outgoing, replaces=posts))
+
+
+async def begin(channel: TelegramChannel, where: Place, text: str) -> str | None:
+    """Show the beginning of an answer as the core does: its post first, if it needs one."""
+    post = await channel.reserve(where)
+    return await channel.preview(where, text) or post
+
+
+async def settle(channel: TelegramChannel, outgoing: Outgoing) -> tuple[str, ...]:
+    """Send a reply, again and again in the place of what an error leaves, as the core does."""
+    while True:
+        try:
+            if not outgoing.is_retraction:
+                posts = await channel.prepare(outgoing, is_doubtful=False)
+                outgoing = replace(outgoing, replaces=posts)
+            return await channel.send(outgoing)
+        except DeliveryRefused:
+            raise
+        except DeliveryError as err:
+            if err.posts is not None:
+                outgoing = replace(outgoing, replaces=err.posts)
 
 
 def place(address: object = ADA, **changes: Any) -> Place:

@@ -8,7 +8,7 @@ from bot.errors import DeliveryRefused
 from bot.messages import Choice, Withdrawal
 from tests.adapters.recording_inbox import RecordingInbox
 from tests.adapters.samples import reply
-from tests.adapters.telegram.channels import ADA, BOT_ID, place, running
+from tests.adapters.telegram.channels import ADA, BOT_ID, deliver, place, running, settle
 from tests.fakes.telegram_api import FakeTelegram, Fault
 
 OLGA = 77  # the account's owner
@@ -30,14 +30,16 @@ async def test_that_a_customer_of_a_business_account_is_answered_there(
     async with running(channel):
         assert await inbox.texts(1) == [text]
         asked = inbox.accepted[0]
-        posts = await channel.send(
-            reply(address=asked.address, choices=(Choice(label="a", command="/b"),))
+        posts = await deliver(
+            channel, reply(address=asked.address, choices=(Choice(label="a", command="/b"),))
         )
 
     assert (asked.address, asked.customer) == (KEY, str(ADA))
     assert asked.event_keys[0] == f"message:{BOT_ID}/{KEY}:{message}"
-    assert business.called("sendMessage")[0]["business_connection_id"] == SHOP
-    assert "reply_markup" not in business.called("sendMessage")[0]
+    for method in ("sendMessage", "editMessageText"):
+        (sent,) = business.called(method)
+        assert sent["business_connection_id"] == SHOP
+        assert "reply_markup" not in sent
     assert posts == (f"{KEY}:{message + 1}",)
 
 
@@ -142,9 +144,10 @@ async def test_that_a_preview_in_a_business_chat_is_a_post(
 ) -> None:
     business.writes_to_business(SHOP, ADA, "hi")
 
-    post = await channel.preview(place(KEY), "You")
+    post = await channel.reserve(place(KEY))
+    assert await channel.preview(place(KEY), "You") == post
     assert await channel.preview(place(KEY), "You can") == post
-    assert await channel.send(reply(address=KEY, replaces=(str(post),))) == (post,)
+    assert await deliver(channel, reply(address=KEY, replaces=(str(post),))) == (post,)
 
     assert business.called("sendMessageDraft") == []
     assert len(business.replies(ADA)) == 1
@@ -159,13 +162,27 @@ async def test_that_a_retraction_needs_the_right_to_delete(
 ) -> None:
     telegram.connects_business(SHOP, OLGA, can_reply=True, can_delete_sent_messages=may_delete)
     telegram.writes_to_business(SHOP, ADA, "hi")
-    posts = await channel.send(reply(address=KEY))
+    posts = await deliver(channel, reply(address=KEY))
 
     retraction = reply(id=2, address=KEY, text="", is_retraction=True, replaces=posts)
-    assert await channel.send(retraction) == ()
+    assert await deliver(channel, retraction) == ()
 
     assert len(telegram.replies(ADA)) == (0 if may_delete else 1)
     assert len(telegram.called("deleteBusinessMessages")) == may_delete
+
+
+async def test_that_without_the_right_to_delete_a_reply_still_takes_the_place_of_a_lost_post(
+    telegram: FakeTelegram, channel: TelegramChannel
+) -> None:
+    telegram.connects_business(SHOP, OLGA, can_reply=True)
+    telegram.writes_to_business(SHOP, ADA, "hi")
+    posts = await channel.prepare(reply(address=KEY, citations=()), is_doubtful=False)
+    telegram.loses(ADA, int(posts[0].rpartition(":")[2]))
+
+    await settle(channel, reply(address=KEY, citations=(), replaces=posts))
+
+    assert telegram.replies(ADA) == [reply().text]
+    assert telegram.called("deleteBusinessMessages") == []
 
 
 async def test_that_a_reply_after_the_right_was_taken_is_refused(
@@ -175,7 +192,7 @@ async def test_that_a_reply_after_the_right_was_taken_is_refused(
     business.connects_business(SHOP, OLGA, can_reply=False)
 
     with pytest.raises(DeliveryRefused):
-        await channel.send(reply(address=KEY))
+        await deliver(channel, reply(address=KEY))
 
 
 @pytest.mark.parametrize(

@@ -113,7 +113,7 @@ async def test_that_customers_see_a_menu_in_their_language(
     for language, name in (("", "en"), ("zh", "zh")):
         words = Prompts.load().labels("telegram", name)
         menu = {item["command"]: item["description"] for item in telegram.commands[language]}
-        assert list(menu) == ["start", "help", "human", "language", "forget", "export"]
+        assert list(menu) == ["start", "help", "human", "language", "stop", "forget", "export"]
         assert menu == {command: words[command] for command in menu}
 
 

@@ -11,7 +11,7 @@ from bot.messages import COMPLAINTS, Choice, Feedback, Incoming, Language, TurnI
 from prompts import Prompts
 from tests.adapters.recording_inbox import RecordingInbox
 from tests.adapters.samples import REPLY, reply
-from tests.adapters.telegram.channels import ADA, BOT_ID, GROUP, channel_for, running
+from tests.adapters.telegram.channels import ADA, BOT_ID, GROUP, channel_for, deliver, running
 from tests.fakes.telegram_api import FakeTelegram, Fault
 
 GRACE = 43
@@ -24,7 +24,7 @@ async def posted(channel: TelegramChannel, telegram: FakeTelegram, **changes: An
     """Send a reply; return the number of its last post."""
     address = changes.pop("address", str(ADA))
     telegram.add_chat(GROUP if str(GROUP) in address else ADA)
-    posts = await channel.send(reply(address=address, **changes))
+    posts = await deliver(channel, reply(address=address, **changes))
     return int(posts[-1].rpartition(":")[2])
 
 
@@ -39,7 +39,7 @@ async def test_that_an_answer_has_thumbs(
     post = await posted(channel, telegram, language=language)
 
     words = Prompts.load().labels("feedback", language)
-    row = telegram.called("sendMessage")[0]["reply_markup"]["inline_keyboard"][0]
+    row = telegram.called("editMessageText")[0]["reply_markup"]["inline_keyboard"][0]
     assert [button["text"] for button in row] == [f"👍 {words['up']}", f"👎 {words['down']}"]
     assert telegram.buttons(ADA, post) == [[f"f:up:{language}:{TURN}", f"f:down:{language}:{TURN}"]]
 

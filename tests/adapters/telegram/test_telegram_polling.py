@@ -8,7 +8,7 @@ import pytest
 from adapters.telegram import TelegramChannel
 from tests.adapters.recording_inbox import RecordingInbox
 from tests.adapters.samples import reply
-from tests.adapters.telegram.channels import ADA, channel_for, running
+from tests.adapters.telegram.channels import ADA, channel_for, deliver, running
 from tests.fakes.telegram_api import FakeTelegram, Fault
 
 
@@ -80,7 +80,7 @@ async def test_that_the_token_never_reaches_the_log(
 
     async with running(channel):
         await inbox.texts(1)
-        await channel.send(reply(address=str(ADA)))
+        await deliver(channel, reply(address=str(ADA)))
 
     assert caplog.records
     assert telegram.token not in caplog.text

@@ -20,7 +20,7 @@ from adapters.telegram.address import Address
 from bot.errors import LogError, SettingsError
 from tests.adapters.recording_inbox import RecordingInbox
 from tests.adapters.samples import reply
-from tests.adapters.telegram.channels import ADA, channel_for, running
+from tests.adapters.telegram.channels import ADA, channel_for, deliver, running
 from tests.fakes.telegram_api import FakeTelegram, Fault
 
 SECRET = "a-secret_of-16-letters-or-more"
@@ -84,7 +84,7 @@ async def test_that_a_posted_update_reaches_the_core_and_is_answered(
     telegram.customer_writes(ADA, text)
     async with receiving(telegram, inbox) as (channel, url):
         assert await telegram.push(url) == [200]
-        await channel.send(reply(address=str(ADA)))
+        await deliver(channel, reply(address=str(ADA)))
 
     assert [incoming.text for incoming in inbox.accepted] == [text]
     assert len(telegram.replies(ADA)) == 1
