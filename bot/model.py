@@ -2,24 +2,35 @@
 
 import asyncio
 import contextlib
-import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 
-import httpx
 import openai
 from langchain.chat_models import init_chat_model
-from langchain_core.messages import AIMessageChunk, BaseMessage
+from langchain_core.messages import AIMessageChunk, BaseMessage, HumanMessage
 from langchain_core.outputs import ChatGeneration, LLMResult
 from pydantic import SecretStr
 
 from bot.errors import ModelError, ModelUnavailable
 from bot.knowledge.words import HAN
+from bot.model_calls import Call, Note, Request
 from bot.understanding import clean
 
-CONNECT_SECONDS = 2.0
-WATCH_SECONDS = 10.0
-WATCH_TIMEOUT_SECONDS = 5.0
+PROBE_TOKENS = 8  # a stream that always dies after a few must not pass for well
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timeouts:
+    """How long the model may take, in seconds.
+
+    `connect` until it is reached, `visible` until something of its answer can be shown,
+    `between_tokens` from one token to the next, `whole` for all of an answer.
+    """
+
+    connect: float = 2.0
+    visible: float = 8.0
+    between_tokens: float = 5.0
+    whole: float = 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,14 +45,30 @@ class Sampled:
 
 
 class Writing:
-    """A text while the model writes it. `text` is all of it so far."""
+    """A text while the model writes it. `text` is all of it so far.
 
-    def __init__(self, chunks: AsyncIterator[AIMessageChunk]) -> None:
+    Once something of it is shown, whoever reads sets `is_visible`: then it may go on as long as
+    tokens keep coming.
+    """
+
+    def __init__(
+        self,
+        chunks: AsyncIterator[AIMessageChunk],
+        request: Request,
+        timeouts: Timeouts,
+        seconds: float,
+    ) -> None:
         self._chunks = chunks
-        self._started = time.perf_counter()
+        self._request = request
+        self._timeouts = timeouts
+        self._seconds = seconds
+        self._clock = asyncio.get_running_loop().time
+        self._started = self._clock()
+        self._last_at: float | None = None
         self._log_probabilities: list[float] = []
         self._usage: tuple[int, int] | None = None
-        self._is_whole = False
+        self._finish_reason = ""
+        self.is_visible = False
         self.text = ""
 
     async def deltas(self) -> AsyncGenerator[str, None]:
@@ -49,16 +76,18 @@ class Writing:
 
         Raises what `ChatModel.sample` raises, and ModelError when the text breaks off.
         """
-        with _errors_explained():
+        with self._request.noted():
             # The library's generators close the connection, which stops the server's work.
-            async with contextlib.aclosing(self._chunks) as chunks:  # type: ignore[type-var]
-                async for chunk in chunks:
-                    self._note(chunk)
+            async with contextlib.aclosing(self._chunks):  # type: ignore[type-var]
+                while (chunk := await self._next()) is not None:
+                    self._keep(chunk)
                     if delta := chunk.text:
                         self.text += delta
                         yield delta
-        if not self._is_whole:
-            raise ModelError("the model server ended the answer too early")
+            if not self._finish_reason:
+                raise ModelError("the model server ended the answer too early")
+            # A model that reasons first may use all of its tokens for that.
+            self._request.is_empty = not self.text and self._finish_reason != "length"
 
     def sampled(self) -> Sampled:
         """Return what was written so far as one sample."""
@@ -70,13 +99,34 @@ class Writing:
             log_probabilities=(mean,),
             input_tokens=used[0],
             output_tokens=used[1],
-            latency_ms=(time.perf_counter() - self._started) * 1000,
+            latency_ms=self._request.latency_ms,
         )
 
-    def _note(self, chunk: AIMessageChunk) -> None:
+    async def _next(self) -> AIMessageChunk | None:
+        """Return the next chunk, None after the last. Raises TimeoutError when it is late."""
+        due, lateness = self._limit()
+        try:
+            async with asyncio.timeout_at(due):
+                return await anext(self._chunks, None)
+        except TimeoutError:
+            raise TimeoutError(lateness) from None
+
+    def _limit(self) -> tuple[float, str]:
+        """Return until when the next chunk must come, and what is said when it does not."""
+        gap, whole = self._timeouts.between_tokens, self._timeouts.whole
+        limits = [(self._started + whole, f"no whole draft within {whole:g} s")]
+        if not self.is_visible:
+            limits.append((self._started + self._seconds, _no_draft(self._seconds)))
+        if self._last_at is not None:
+            limits.append((self._last_at + gap, f"no more of a draft for {gap:g} s"))
+        return min(limits)
+
+    def _keep(self, chunk: AIMessageChunk) -> None:
+        self._last_at = self._clock()
+        self._request.token_came()
         tokens = (chunk.response_metadata.get("logprobs") or {}).get("content") or []
         self._log_probabilities.extend(token["logprob"] for token in tokens)
-        self._is_whole |= bool(chunk.response_metadata.get("finish_reason"))
+        self._finish_reason = chunk.response_metadata.get("finish_reason") or self._finish_reason
         if usage := chunk.usage_metadata:
             self._usage = usage["input_tokens"], usage["output_tokens"]
 
@@ -85,6 +135,7 @@ class ChatModel:
     """A chat model at `url`, known there as `name`.
 
     `trouble` says why the model can't be asked now (still loading, say), or None when it can.
+    `note` is told of every request that is over, but for probes.
     """
 
     def __init__(
@@ -94,13 +145,16 @@ class ChatModel:
         name: str,
         key: SecretStr | None = None,
         context_tokens: int = 4096,
-        timeout_seconds: float = 8.0,
+        timeouts: Timeouts | None = None,
         trouble: Callable[[], str | None] = lambda: None,
+        note: Note = lambda call: None,
     ) -> None:
         self.name = name
         self.context_tokens = context_tokens
+        self.timeouts = timeouts or Timeouts()
         self.trouble = trouble
-        timeout = openai.Timeout(timeout_seconds, connect=CONNECT_SECONDS)
+        self._note = note
+        timeout = openai.Timeout(self.timeouts.whole, connect=self.timeouts.connect)
         # LangChain's own client is shared by the whole process, and never closed.
         self._client = openai.DefaultAsyncHttpxClient(timeout=timeout)
         # Retries belong to whoever knows how long the customer has waited: not to the client.
@@ -116,64 +170,104 @@ class ChatModel:
         )
 
     async def sample(
-        self, messages: Sequence[BaseMessage], *, n: int, temperature: float, max_tokens: int
+        self,
+        messages: Sequence[BaseMessage],
+        *,
+        n: int,
+        temperature: float,
+        max_tokens: int,
+        seconds: float | None = None,
+        is_retry: bool = False,
     ) -> Sampled:
         """Return `n` answers from one request, so that the server keeps one copy of the prompt.
 
-        Raises ModelUnavailable when the server can't be reached or isn't ready, ModelError when it
-        refuses the request or answers with something else than a completion.
+        Raises ModelUnavailable when the server can't be reached, isn't ready or takes longer than
+        `seconds` (None: the timeouts' `visible`), ModelError when it refuses the request or answers
+        with something else than a completion.
         """
-        if trouble := self.trouble():
-            raise ModelUnavailable(trouble)
-        started = time.perf_counter()
-        with _errors_explained():
-            result = await self._model.agenerate(
-                [list(messages)],
-                n=n,
-                temperature=temperature,
-                max_tokens=max_tokens,
-                logprobs=True,
-            )
-            return _sampled(result, (time.perf_counter() - started) * 1000)
+        request, seconds = self._begin(seconds, is_retry=is_retry)
+        with request.noted():
+            try:
+                async with asyncio.timeout(seconds):
+                    result = await self._model.agenerate(
+                        [list(messages)],
+                        n=n,
+                        temperature=temperature,
+                        max_tokens=max_tokens,
+                        logprobs=True,
+                    )
+            except TimeoutError:
+                raise TimeoutError(_no_draft(seconds)) from None
+            sampled = _sampled(result, request.latency_ms)
+            request.is_empty = not any(sampled.texts) and not _is_cut(result)
+            return sampled
 
     def write(
-        self, messages: Sequence[BaseMessage], *, temperature: float, max_tokens: int
+        self,
+        messages: Sequence[BaseMessage],
+        *,
+        temperature: float,
+        max_tokens: int,
+        seconds: float | None = None,
+        is_retry: bool = False,
     ) -> Writing:
         """Return one answer that can be read while it is written.
 
+        `seconds` is the time until something of it must be visible (None: the timeouts' `visible`).
         Raises ModelUnavailable when the model isn't ready.
         """
+        request, seconds = self._begin(seconds, is_retry=is_retry)
+        chunks = self._stream(messages, temperature=temperature, max_tokens=max_tokens)
+        return Writing(chunks, request, self.timeouts, seconds)
+
+    async def probe(self, seconds: float) -> None:
+        """Ask for a few tokens that nobody waits for. Raises ModelError when none come in time.
+
+        A request that the server refuses has reached a server that is well.
+        """
+        outcomes: list[Call] = []
+        chunks = self._stream([HumanMessage("Hi")], temperature=0.0, max_tokens=PROBE_TOKENS)
+        request = Request(outcomes.append, is_retry=False)
+        writing = Writing(chunks, request, self.timeouts, seconds)
+        try:
+            async with contextlib.aclosing(writing.deltas()) as deltas:
+                async for _ in deltas:
+                    pass
+        except ModelError:
+            if outcomes[0].outcome != "refused":
+                raise
+        if outcomes[0].outcome == "empty":
+            raise ModelError("the model server answers with no text")
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._client.aclose()
+
+    def _begin(self, seconds: float | None, *, is_retry: bool) -> tuple[Request, float]:
+        """Return a new request and its seconds. Raises ModelUnavailable when there can be none."""
         if trouble := self.trouble():
             raise ModelUnavailable(trouble)
-        chunks = self._model.astream(
+        seconds = self.timeouts.visible if seconds is None else seconds
+        if seconds <= 0:
+            raise ModelUnavailable("no time is left for a draft")
+        request = Request(self._note, is_retry=is_retry)
+        request.is_hurried = seconds < self.timeouts.visible / 2
+        return request, seconds
+
+    def _stream(
+        self, messages: Sequence[BaseMessage], *, temperature: float, max_tokens: int
+    ) -> AsyncIterator[AIMessageChunk]:
+        return self._model.astream(
             list(messages),
             temperature=temperature,
             max_tokens=max_tokens,
             logprobs=True,
             stream_usage=True,
         )
-        return Writing(chunks)
-
-    async def close(self) -> None:
-        """Close the connections."""
-        await self._client.aclose()
 
 
-@contextlib.contextmanager
-def _errors_explained() -> Iterator[None]:
-    """Turn the library's errors into ours, without what the customer wrote."""
-    try:
-        yield
-    except (openai.APIConnectionError, openai.InternalServerError, httpx.HTTPError) as err:
-        raise ModelUnavailable(f"the model server does not answer ({_kind(err)})") from err
-    except (openai.OpenAIError, ValueError, TypeError, KeyError, AttributeError) as err:
-        raise ModelError(f"the model server refused the request ({_kind(err)})") from err
-
-
-def _kind(error: Exception) -> str:
-    """Name an error without its text, in which servers repeat what the customer wrote."""
-    status = getattr(error, "status_code", None)
-    return f"{type(error).__name__} {status}" if status else type(error).__name__
+def _no_draft(seconds: float) -> str:
+    return f"no draft within {seconds:g} s"
 
 
 def estimated_tokens(text: str) -> int:
@@ -200,65 +294,13 @@ def _sampled(result: LLMResult, latency_ms: float) -> Sampled:
     )
 
 
+def _is_cut(result: LLMResult) -> bool:
+    """Whether an answer had no room to end; a model that reasons first may then have no text."""
+    reasons = [(each.generation_info or {}).get("finish_reason") for each in result.generations[0]]
+    return "length" in reasons
+
+
 def _mean_log_probability(generation: ChatGeneration) -> float:
     logprobs = generation.message.response_metadata.get("logprobs") or {}
     tokens = logprobs.get("content") or []
     return sum(token["logprob"] for token in tokens) / len(tokens) if tokens else 0.0
-
-
-class ModelWatch:
-    """Knows whether an OpenAI-compatible server answers and has the model, by asking `/models`."""
-
-    def __init__(self, url: str, name: str, key: SecretStr | None) -> None:
-        self._url = url
-        self._name = name
-        headers = {"Authorization": f"Bearer {key.get_secret_value()}"} if key else {}
-        self._client = httpx.AsyncClient(headers=headers, timeout=WATCH_TIMEOUT_SECONDS)
-        self._trouble: str | None = "the model server has not been asked yet"
-
-    def trouble(self) -> str | None:
-        """Say why the model can't be asked now, or None when it can."""
-        return self._trouble
-
-    async def check(self) -> str | None:
-        """Ask the server once; return what is wrong and how to mend it, or None."""
-        try:
-            response = await self._client.get(f"{self._url}/models")
-            response.raise_for_status()
-            names = [str(model["id"]) for model in response.json()["data"]]
-        except httpx.HTTPStatusError as err:
-            self._trouble = self._explain(err.response.status_code)
-        except httpx.HTTPError as err:
-            self._trouble = (
-                f"No model server answers at {self._url} ({type(err).__name__}); start it, or set "
-                "FRONTDESK_MODEL_URL to where it is."
-            )
-        except (ValueError, KeyError, TypeError):
-            self._trouble = f"What answers at {self._url} is no OpenAI-compatible server."
-        else:
-            self._trouble = None if self._name in names else self._unknown_model(names)
-        return self._trouble
-
-    async def run(self) -> None:
-        """Ask again and again, until cancelled."""
-        while True:
-            await self.check()
-            await asyncio.sleep(WATCH_SECONDS)
-
-    async def close(self) -> None:
-        """Close the connection."""
-        await self._client.aclose()
-
-    def _explain(self, status: int) -> str:
-        if status in (401, 403):
-            return f"The model server at {self._url} refuses the key; set FRONTDESK_MODEL_KEY."
-        return (
-            f"The model server at {self._url} answered {status}; FRONTDESK_MODEL_URL must be the "
-            "address of its OpenAI-compatible API, usually ending in /v1."
-        )
-
-    def _unknown_model(self, names: Sequence[str]) -> str:
-        return (
-            f"The model server at {self._url} has no model {self._name!r}; set FRONTDESK_MODEL to "
-            f"one of: {', '.join(names) or 'none'}."
-        )

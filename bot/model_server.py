@@ -4,21 +4,32 @@ import socket
 from collections.abc import Mapping, Sequence
 
 from bot.background import in_background
+from bot.breaker import Breaker
 from bot.console import Console
 from bot.errors import SettingsError
 from bot.messages import LANGUAGES, Language
-from bot.model import ChatModel, ModelWatch
+from bot.model import ChatModel, Timeouts
+from bot.model_calls import Call, Note
+from bot.model_watch import ModelWatch
 from bot.settings import Settings
 from serving import profiles
 from serving.engine import Engine
 from serving.errors import ServingError
 from serving.weights import DEFAULT_MODEL
 
+START_SECONDS = 2.0
+LONGEST_PROBE_SECONDS = 4.0
+
 
 class ModelServer:
-    """The model, wherever it runs: the embedded engine, or a server of the operator's."""
+    """The model, wherever it runs: the embedded engine, or a server of the operator's.
 
-    def __init__(self, settings: Settings) -> None:
+    `note` is told of every request to it that is over.
+    """
+
+    def __init__(self, settings: Settings, note: Note = lambda call: None) -> None:
+        self._note_elsewhere = note
+        self.breaker = Breaker()
         self.engine: Engine | None = None
         self._watch: ModelWatch | None = None
         url = settings.frontdesk_model_url
@@ -34,22 +45,24 @@ class ModelServer:
         )
         # A small model rambles where a large one reasons first.
         self.draft_tokens = settings.frontdesk_draft_tokens or (48 if is_small else 1024)
-        self.draft_seconds = settings.frontdesk_draft_seconds or (5.0 if is_small else 8.0)
+        draft_seconds = settings.frontdesk_draft_seconds or (5.0 if is_small else 8.0)
+        self._probe_seconds = min(LONGEST_PROBE_SECONDS, draft_seconds / 2)
         self.chat_model = ChatModel(
             url=url,
             name=name,
             key=settings.frontdesk_model_key,
             context_tokens=settings.frontdesk_model_context,
-            timeout_seconds=self.draft_seconds,
+            timeouts=Timeouts(visible=draft_seconds),
             trouble=self.trouble,
+            note=self._note,
         )
 
     def trouble(self) -> str | None:
         """Say why no drafts can be written now, or None when they can."""
         if self._watch:
-            return self._watch.trouble()
+            return self._watch.trouble() or self.breaker.trouble()
         assert self.engine is not None
-        return None if self.engine.state == "ready" else self.engine.detail
+        return self.breaker.trouble() if self.engine.state == "ready" else self.engine.detail
 
     def status(self) -> Mapping[str, str]:
         """Tell the customer page how the model is."""
@@ -64,8 +77,17 @@ class ModelServer:
         if self._watch and (trouble := await self._watch.check()):
             raise SettingsError(trouble)
 
+    async def greet(self, console: Console) -> None:
+        """Warn when the operator's server can't be used yet; the program starts all the same."""
+        if self._watch and (trouble := await self._watch.check(START_SECONDS)):
+            console.warn(f"{trouble} Until it answers, answers come from the articles alone.")
+
     async def run(self, console: Console) -> None:
         """Run the engine, or watch the operator's server, until cancelled."""
+        async with in_background(self.breaker.run(self._probe)):
+            await self._run_or_watch(console)
+
+    async def _run_or_watch(self, console: Console) -> None:
         if self._watch:
             await self._watch.run()
             return
@@ -75,6 +97,15 @@ class ModelServer:
                 await self.engine.run()
             except ServingError as err:
                 console.warn(f"{err} Until the next start, answers come from the articles alone.")
+
+    async def _probe(self) -> None:
+        await self.chat_model.probe(self._probe_seconds)
+
+    def _note(self, call: Call) -> None:
+        self.breaker.note(call)
+        self._note_elsewhere(call)
+        if self._watch and call.outcome == "missing":
+            self._watch.look()
 
     async def close(self) -> None:
         """End the engine, or close the connection."""

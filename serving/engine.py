@@ -59,7 +59,7 @@ class Patience:
     answer: float = 10.0
     silence: float = 600.0
     unwell: float = 60.0
-    grace: float = 8.0
+    grace: float = 3.0
     first_delay: float = 1.0
     longest_delay: float = 60.0
     steady: float = 120.0

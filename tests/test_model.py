@@ -1,7 +1,10 @@
 """The model server as the operator is told about it, and the estimate of tokens."""
 
 import asyncio
-from dataclasses import dataclass
+import contextlib
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -10,9 +13,11 @@ from langchain_core.messages import HumanMessage
 from pydantic import SecretStr
 
 from bot.errors import ModelError, ModelUnavailable
-from bot.model import ChatModel, ModelWatch, estimated_tokens
-from tests.fakes.vllm_api import MODEL, FakeVllm, Fault
-from tests.small_shop import NO_MODEL
+from bot.model import PROBE_TOKENS, ChatModel, Timeouts, estimated_tokens
+from bot.model_calls import Call
+from bot.model_watch import ModelWatch
+from tests.fakes.vllm_api import MODEL, Break, FakeVllm, Fault
+from tests.small_shop import NO_MODEL, eventually
 
 
 async def outcome(url: str, name: str = MODEL, key: str | None = None) -> str | None:
@@ -108,31 +113,271 @@ async def test_that_the_watch_asks_until_it_is_cancelled(vllm: FakeVllm) -> None
     await watch.close()
 
 
-@dataclass(frozen=True)
-class Failing:
-    fault: Fault
-    error: type[ModelError]
+async def test_that_a_hint_lets_the_watch_ask_at_once(vllm: FakeVllm) -> None:
+    watch = ModelWatch(vllm.url, MODEL, None)
+    running = asyncio.create_task(watch.run())
+    await eventually(lambda: watch.trouble() is None)
+    vllm.model = "another"
+
+    watch.look()
+
+    await eventually(lambda: "no model" in (watch.trouble() or ""))
+    assert len(vllm.calls) == 2
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    await watch.close()
+
+
+async def test_that_a_server_that_never_answers_is_told_in_time(vllm: FakeVllm) -> None:
+    vllm.fails(Fault.hangs())
+    watch = ModelWatch(vllm.url, MODEL, None)
+
+    said = await watch.check(seconds=0.1)
+
+    assert (said or "").startswith("No model server answers")
+    await watch.close()
+
+
+# Requests: what becomes of them, and how long they may take.
+
+HI = [HumanMessage("你好")]
+TEXT = "We open at nine. We close at six."
+
+
+@asynccontextmanager
+async def opened(vllm: FakeVllm, **timeouts: float) -> AsyncIterator[tuple[ChatModel, list[Call]]]:
+    """Open a model, with what it notes of its requests."""
+    calls: list[Call] = []
+    key = SecretStr("secret-key")
+    times = Timeouts(**timeouts)
+    model = ChatModel(url=vllm.url, name=MODEL, key=key, timeouts=times, note=calls.append)
+    try:
+        yield model, calls
+    finally:
+        await model.close()
+
+
+async def sample(model: ChatModel, **options: Any) -> None:
+    await model.sample(HI, n=2, temperature=0, max_tokens=20, **options)
+
+
+async def stream(model: ChatModel, **options: Any) -> None:
+    writing = model.write(HI, temperature=0, max_tokens=20, **options)
+    async with contextlib.aclosing(writing.deltas()) as deltas:
+        async for _ in deltas:
+            pass
+
+
+BOTH = pytest.mark.parametrize("ask", [sample, stream])
+Ask = Callable[..., Coroutine[Any, Any, None]]
 
 
 @pytest.mark.parametrize(
-    "case",
+    ("fault", "error", "outcome"),
     [
-        pytest.param(Failing(Fault.server_error(), ModelUnavailable), id="500"),
-        pytest.param(Failing(Fault.dropped(), ModelUnavailable), id="hang-up"),
-        pytest.param(Failing(Fault.too_many_requests(), ModelError), id="429"),
-        pytest.param(Failing(Fault.garbage(), ModelError), id="garbage"),
+        pytest.param(Fault.server_error(), ModelUnavailable, "unavailable", id="500"),
+        pytest.param(Fault(503, "{}"), ModelUnavailable, "unavailable", id="503"),
+        pytest.param(Fault.dropped(), ModelUnavailable, "unavailable", id="hang-up"),
+        pytest.param(Fault.too_many_requests(), ModelError, "unavailable", id="429"),
+        pytest.param(Fault(401, "{}"), ModelError, "missing", id="401"),
+        pytest.param(Fault(403, "{}"), ModelError, "missing", id="403"),
+        pytest.param(Fault(404, "{}"), ModelError, "missing", id="404"),
+        pytest.param(Fault(400, "{}"), ModelError, "refused", id="400"),
+        pytest.param(Fault(422, "{}"), ModelError, "refused", id="422"),
+        pytest.param(Fault.garbage(), ModelError, "broken", id="garbage"),
+        pytest.param(Fault.garbage("{}", "application/json"), ModelError, "broken", id="json"),
+        pytest.param(Fault.hangs(), ModelUnavailable, "late", id="hangs"),
     ],
 )
-async def test_that_a_failed_request_is_one_of_our_errors(vllm: FakeVllm, case: Failing) -> None:
-    model = ChatModel(url=vllm.url, name=MODEL, key=SecretStr("secret-key"))
-    vllm.fails(case.fault)
+@BOTH
+async def test_that_a_failed_request_is_one_of_our_errors_and_noted(
+    vllm: FakeVllm, ask: Ask, fault: Fault, error: type[ModelError], outcome: str
+) -> None:
+    vllm.fails(fault)
+    async with opened(vllm, visible=0.5) as (model, calls):
+        with pytest.raises(error) as caught:
+            await ask(model)
 
-    with pytest.raises(case.error) as caught:
-        await model.sample([HumanMessage("你好")], n=1, temperature=0, max_tokens=5)
+    assert type(caught.value) is error
+    assert "secret-key" not in str(caught.value)
+    assert [call.outcome for call in calls] == [outcome]
+    assert len(vllm.chats) == 1
+
+
+@BOTH
+async def test_that_no_library_asks_again_by_itself(ask: Ask) -> None:
+    async with FakeVllm() as vllm, opened(vllm, visible=2.0) as (model, _):
+        for fault in (Fault.server_error(), Fault.dropped(), Fault.too_many_requests()):
+            vllm.breaks(fault)
+            with pytest.raises(ModelError):
+                await ask(model)
+
+        assert len(vllm.chats) == 3
+
+
+@pytest.mark.parametrize(
+    ("text", "outcome"), [(TEXT, "answered"), ("", "empty"), ("word " * 30, "answered")]
+)
+@BOTH
+async def test_that_an_answer_is_noted(vllm: FakeVllm, ask: Ask, text: str, outcome: str) -> None:
+    vllm.reply = lambda body: [text] * (body.get("n") or 1)
+    async with opened(vllm) as (model, calls):
+        await ask(model, is_retry=True)
+
+    [call] = calls
+    assert (call.outcome, call.is_retry) == (outcome, True)
+    assert (call.first_token_seconds is None) == (ask is sample)
+
+
+@BOTH
+async def test_that_being_late_is_not_held_against_a_model_that_had_little_time(
+    vllm: FakeVllm, ask: Ask
+) -> None:
+    vllm.breaks(Fault.hangs())
+    async with opened(vllm, visible=1.0) as (model, calls):
+        with pytest.raises(ModelUnavailable, match="no draft within"):
+            await ask(model, seconds=0.05)
+        with pytest.raises(ModelUnavailable, match="no time"):
+            await ask(model, seconds=0.0)
+
+    assert [call.outcome for call in calls] == ["left"]
+
+
+@pytest.mark.parametrize(
+    ("timeouts", "is_visible", "said"),
+    [
+        ({"visible": 0.2}, False, "no draft within 0.2 s"),
+        ({"visible": 0.2, "between_tokens": 0.5}, True, "no more of a draft for 0.5 s"),
+        ({"between_tokens": 0.2}, False, "no more of a draft for 0.2 s"),
+        ({"whole": 0.2}, True, "no whole draft within 0.2 s"),
+    ],
+    ids=["visible", "between-once-visible", "between", "whole"],
+)
+async def test_that_a_stalled_stream_ends_at_the_nearest_limit(
+    vllm: FakeVllm, timeouts: dict[str, float], is_visible: bool, said: str
+) -> None:
+    vllm.says(TEXT, broken=Break.stalls(4))
+    async with opened(vllm, **timeouts) as (model, calls):
+        writing = model.write(HI, temperature=0, max_tokens=20)
+        writing.is_visible = is_visible
+
+        with pytest.raises(ModelUnavailable, match=said):
+            async for _ in writing.deltas():
+                pass
+
+        assert writing.text == "We open at nine."
+        assert [call.outcome for call in calls] == ["late"]
+        await vllm.until(lambda: vllm.abandoned == 1)
+
+
+async def test_that_a_visible_text_may_take_longer_than_its_beginning(vllm: FakeVllm) -> None:
+    vllm.says(TEXT)
+    vllm.token_seconds = 0.1
+    async with opened(vllm, visible=0.3) as (model, calls):
+        writing = model.write(HI, temperature=0, max_tokens=20)
+        writing.is_visible = True
+        async for _ in writing.deltas():
+            pass
+
+    assert writing.text == TEXT
+    assert [call.outcome for call in calls] == ["answered"]
+
+
+@BOTH
+async def test_that_a_cancelled_request_is_noted_as_left_and_ends_at_the_server(
+    vllm: FakeVllm, ask: Ask
+) -> None:
+    vllm.hold()
+    async with opened(vllm) as (model, calls):
+        asking = asyncio.create_task(ask(model))
+        await vllm.until(lambda: vllm.chats)
+
+        asking.cancel()
+
+        await vllm.until(lambda: vllm.abandoned == 1)
+        assert [call.outcome for call in calls] == ["left"]
+
+
+async def test_that_the_server_sees_each_of_a_hundred_streams_end_that_are_left(
+    vllm: FakeVllm,
+) -> None:
+    vllm.reply = lambda _: ["word " * 20]
+    vllm.breaks(Break.stalls(2))
+    async with opened(vllm) as (model, calls):
+
+        async def leave() -> None:
+            writing = model.write(HI, temperature=0, max_tokens=20)
+            async with contextlib.aclosing(writing.deltas()) as deltas:
+                await anext(deltas)
+
+        async with asyncio.TaskGroup() as group:
+            for _ in range(100):
+                group.create_task(leave())
+        left_at = asyncio.get_running_loop().time()
+        await vllm.until(lambda: vllm.abandoned == 100)
+
+        assert {call.outcome for call in calls} == {"left"}
+        assert max(vllm.abandoned_at) - left_at < 1.0
+
+
+async def test_that_a_server_that_can_not_be_reached_is_unavailable() -> None:
+    model = ChatModel(url=NO_MODEL, name=MODEL)
+
+    with pytest.raises(ModelUnavailable):
+        await stream(model)
+    with pytest.raises(ModelUnavailable):
+        await model.probe(1.0)
 
     await model.close()
-    assert type(caught.value) is case.error
-    assert "secret-key" not in str(caught.value)
+
+
+@pytest.mark.parametrize("text", [TEXT, "Hi", "word " * 50], ids=["some", "one", "more"])
+async def test_that_a_probe_is_a_small_request_that_nobody_is_told_of(
+    vllm: FakeVllm, text: str
+) -> None:
+    vllm.says(text)
+    async with opened(vllm) as (model, calls):
+        model.trouble = lambda: "not asked for now"
+        await model.probe(5.0)
+
+    [sent] = vllm.chats
+    assert sent.body["max_completion_tokens"] == PROBE_TOKENS
+    assert (sent.body["stream"], calls) == (True, [])
+
+
+@pytest.mark.parametrize(
+    "outage",
+    [
+        Fault.server_error(),
+        Fault.too_many_requests(),
+        Fault.garbage(),
+        Fault.garbage("{}", "application/json"),
+        Fault.hangs(),
+        Fault(404, "{}"),
+        Break.dies(5),
+        Break.stalls(1),
+    ],
+)
+async def test_that_a_probe_of_a_failing_model_fails(vllm: FakeVllm, outage: Fault | Break) -> None:
+    vllm.reply = lambda _: ["word " * 50]
+    vllm.breaks(outage)
+    async with opened(vllm) as (model, _):
+        with pytest.raises(ModelError):
+            await model.probe(0.3)
+
+
+async def test_that_a_probe_without_text_fails(vllm: FakeVllm) -> None:
+    vllm.says("")
+    async with opened(vllm) as (model, _):
+        with pytest.raises(ModelError, match="no text"):
+            await model.probe(5.0)
+
+
+async def test_that_a_server_that_refuses_the_probe_itself_is_well(vllm: FakeVllm) -> None:
+    vllm.fails(Fault(400, "{}"))
+    async with opened(vllm) as (model, _):
+        await model.probe(5.0)
+
     assert len(vllm.chats) == 1
 
 

@@ -4,8 +4,9 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any, Protocol, TypeVar
 
 from langchain_core.messages import (
     AIMessage,
@@ -17,7 +18,7 @@ from langchain_core.messages import (
 
 from bot import grounding
 from bot.candidates.article import citation
-from bot.errors import ModelError
+from bot.errors import ModelError, ModelUnavailable
 from bot.knowledge.scoring import Hit
 from bot.messages import Candidate, Citation, Generation, Language, Turn
 from bot.model import ChatModel, Sampled, Writing, estimated_tokens
@@ -27,8 +28,19 @@ from prompts import Prompt, Prompts
 logger = logging.getLogger(__name__)
 
 TEMPERATURE = 0.3
+STOPPED = "stopped"
+FAILED_QUICKLY_SECONDS = 1.0
+RETRY_PAUSE_SECONDS = 0.2
 
 Show = Callable[[str], Awaitable[None]]
+T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
+
+
+class _Ask(Protocol[T_co]):
+    """One request to the model, which has `seconds` until something must be visible."""
+
+    async def __call__(self, seconds: float, /, *, is_retry: bool) -> T_co: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +56,8 @@ class Shown:
 class DraftWriter:
     """Asks the model for drafts and checks each against the passages it was given.
 
-    `languages` are those the model can write; for others no time is spent on drafts.
+    `languages` are those the model can write; for others no time is spent on drafts. How long the
+    model has is in its own timeouts.
     """
 
     def __init__(
@@ -54,7 +67,6 @@ class DraftWriter:
         *,
         drafts: int,
         longest_tokens: int,
-        deadline_seconds: float,
         languages: Sequence[Language],
     ) -> None:
         self._model = model
@@ -62,7 +74,6 @@ class DraftWriter:
         self._drafts = drafts
         self._temperature = TEMPERATURE if drafts > 1 else 0.0
         self._longest_tokens = longest_tokens
-        self._deadline_seconds = deadline_seconds
         self._languages = frozenset(languages)
 
     def can_write(self, language: Language, hits: Sequence[Hit]) -> bool:
@@ -76,13 +87,22 @@ class DraftWriter:
         )
 
     async def write(
-        self, message: Understood, history: Sequence[Turn], hits: Sequence[Hit]
+        self,
+        message: Understood,
+        history: Sequence[Turn],
+        hits: Sequence[Hit],
+        *,
+        seconds: float | None = None,
+        stopped: asyncio.Event | None = None,
     ) -> tuple[list[Candidate], Generation]:
-        """Return checked drafts and the record of the call; a failed call gives no drafts."""
+        """Return checked drafts and the record of the call; a failed call gives no drafts.
+
+        `seconds` is what is left of the customer's patience. `stopped` ends the call.
+        """
         hits = [hit for hit in hits if hit.is_answer]
         prompt = self._prompts.get("answer", message.language)
         request = self._messages(prompt, message, history, hits)
-        sampled, error = await self._sample(request)
+        sampled, error = await self._sample(request, self._seconds(seconds), stopped)
         texts = dict.fromkeys(sampled.texts)  # a small model often says the same thing twice
         log_probabilities = dict(zip(sampled.texts, sampled.log_probabilities, strict=True))
         candidates = [
@@ -96,17 +116,26 @@ class DraftWriter:
         return candidates, self._generation(prompt, sampled, error, sampling)
 
     async def write_along(
-        self, message: Understood, history: Sequence[Turn], hits: Sequence[Hit], show: Show
+        self,
+        message: Understood,
+        history: Sequence[Turn],
+        hits: Sequence[Hit],
+        show: Show,
+        *,
+        seconds: float | None = None,
+        stopped: asyncio.Event | None = None,
     ) -> Shown:
         """Write one draft and show it sentence by sentence, each once it is checked.
 
-        Ends at the first sentence that fails, and stops the model there. A call that fails, or
-        takes too long, leaves what was shown until then.
+        Ends at the first sentence that fails, and stops the model there. A call that fails, takes
+        too long, or is `stopped`, leaves what was shown until then. `seconds` is what is left of
+        the customer's patience: until then something must be visible.
         """
         hits = [hit for hit in hits if hit.is_answer]
         prompt = self._prompts.get("answer", message.language)
         reading = _Reading(message, hits, show)
-        error = await self._read(self._messages(prompt, message, history, hits), reading)
+        request = self._messages(prompt, message, history, hits)
+        error = await self._read(request, reading, self._seconds(seconds), stopped)
         sampled = reading.writing.sampled() if reading.writing else _nothing(0.0)
         draft = replace(
             reading.candidate,
@@ -115,6 +144,8 @@ class DraftWriter:
                 "log_probability": sum(sampled.log_probabilities),
             },
         )
+        if error == STOPPED:
+            draft = replace(draft, refusal=STOPPED)
         if error and draft.refusal is None:
             draft = replace(draft, refusal="unfinished")
         sampling = {"n": 1, "temperature": 0.0, "max_tokens": self._longest_tokens}
@@ -125,42 +156,74 @@ class DraftWriter:
             generation=self._generation(prompt, sampled, error, sampling),
         )
 
-    async def _read(self, request: list[BaseMessage], reading: "_Reading") -> str | None:
-        """Let the model write and check along; return why it ended early, or None."""
-        try:
-            async with asyncio.timeout(self._deadline_seconds):
-                writing = self._model.write(
-                    request, temperature=0.0, max_tokens=self._longest_tokens
-                )
-                await reading.follow(writing)
-        except TimeoutError:
-            error = f"no draft within {self._deadline_seconds:g} s"
-        except ModelError as err:
-            error = str(err)
-        else:
-            return None
-        logger.warning("A draft was not finished: %s", error)
-        return error
+    def _seconds(self, left: float | None) -> float:
+        longest = self._model.timeouts.visible
+        return longest if left is None else min(left, longest)
 
-    async def _sample(self, request: list[BaseMessage]) -> tuple[Sampled, str | None]:
+    async def _read(
+        self,
+        request: list[BaseMessage],
+        reading: "_Reading",
+        seconds: float,
+        stopped: asyncio.Event | None,
+    ) -> str | None:
+        """Let the model write and check along; return why it ended early, or None."""
+
+        async def read(left: float, *, is_retry: bool) -> None:
+            await reading.follow(
+                self._model.write(
+                    request,
+                    temperature=0.0,
+                    max_tokens=self._longest_tokens,
+                    seconds=left,
+                    is_retry=is_retry,
+                )
+            )
+
+        try:
+            await _unless(stopped, self._with_retry(read, seconds, lambda: not reading.visible))
+        except ModelError as err:
+            _log("A draft was not finished: %s", err)
+            return str(err)
+        return None
+
+    async def _sample(
+        self, request: list[BaseMessage], seconds: float, stopped: asyncio.Event | None
+    ) -> tuple[Sampled, str | None]:
         """Return what the model wrote, or nothing and why."""
         started = time.perf_counter()
+
+        async def sample(left: float, *, is_retry: bool) -> Sampled:
+            return await self._model.sample(
+                request,
+                n=self._drafts,
+                temperature=self._temperature,
+                max_tokens=self._longest_tokens,
+                seconds=left,
+                is_retry=is_retry,
+            )
+
         try:
-            async with asyncio.timeout(self._deadline_seconds):
-                sampled = await self._model.sample(
-                    request,
-                    n=self._drafts,
-                    temperature=self._temperature,
-                    max_tokens=self._longest_tokens,
-                )
-        except TimeoutError:
-            error = f"no drafts within {self._deadline_seconds:g} s"
+            sampling = self._with_retry(sample, seconds, lambda: True)
+            return await _unless(stopped, sampling), None
         except ModelError as err:
-            error = str(err)
-        else:
-            return sampled, None
-        logger.warning("No drafts: %s", error)
-        return _nothing((time.perf_counter() - started) * 1000), error
+            _log("No drafts: %s", err)
+            return _nothing((time.perf_counter() - started) * 1000), str(err)
+
+    async def _with_retry(
+        self, ask: "_Ask[T]", seconds: float, may_repeat: Callable[[], bool]
+    ) -> T:
+        """Ask, and once more if that failed at once: a server that restarts, one of several."""
+        started = time.monotonic()
+        try:
+            return await ask(seconds, is_retry=False)
+        except ModelUnavailable:
+            took = time.monotonic() - started
+            has_time = took <= min(FAILED_QUICKLY_SECONDS, seconds - RETRY_PAUSE_SECONDS)
+            if not has_time or not may_repeat() or self._model.trouble():
+                raise
+        await asyncio.sleep(RETRY_PAUSE_SECONDS)
+        return await ask(seconds - (time.monotonic() - started), is_retry=True)
 
     def _candidate(
         self, text: str, log_probability: float, message: Understood, hits: Sequence[Hit]
@@ -226,6 +289,7 @@ class _Reading:
             async for _ in deltas:
                 if not await self._check(grounding.finished(writing.text)):
                     return
+                writing.is_visible = bool(self.visible)
         await self._check(writing.text.strip(), is_whole=True)
 
     async def _check(self, text: str, *, is_whole: bool = False) -> bool:
@@ -263,6 +327,26 @@ def _citations(hits: Sequence[Hit], articles: Sequence[str]) -> tuple[Citation, 
     """Return the references to the articles that support a draft."""
     by_article = {hit.passage.article: citation(hit) for hit in hits}
     return tuple(by_article[article] for article in articles)
+
+
+async def _unless(stopped: asyncio.Event | None, work: Coroutine[Any, Any, T]) -> T:
+    """Return what `work` comes to. Raises ModelError when it is stopped before, and ends it."""
+    if stopped is None:
+        return await work
+    working, stopping = asyncio.ensure_future(work), asyncio.ensure_future(stopped.wait())
+    try:
+        await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        if working.done():
+            return working.result()
+        raise ModelError(STOPPED)
+    finally:
+        working.cancel()
+        stopping.cancel()
+        await asyncio.wait({working, stopping})
+
+
+def _log(what: str, error: ModelError) -> None:
+    logger.log(logging.INFO if str(error) == STOPPED else logging.WARNING, what, error)
 
 
 def _nothing(latency_ms: float) -> Sampled:

@@ -1,17 +1,20 @@
 """Drafts: the real client against a model server that answers, refuses, lies or hangs."""
 
+import asyncio
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 
-from bot.candidates.drafts import DraftWriter
+from bot.candidates.drafts import STOPPED, DraftWriter, Shown
 from bot.knowledge.scoring import Hit
 from bot.messages import Candidate, Generation, Language, Turn
-from bot.model import ChatModel, estimated_tokens
+from bot.model import ChatModel, Timeouts, estimated_tokens
+from bot.model_calls import Call
 from bot.understanding import understand
 from prompts import Prompts
-from tests.fakes.vllm_api import MODEL, FakeVllm, Fault, log_probability
+from tests.fakes.vllm_api import MODEL, Break, FakeVllm, Fault, log_probability
 from tests.small_shop import NO_MODEL, QUESTION, RETURNS_EN, RETURNS_ZH, hit, passage
 
 LONGEST = 160
@@ -26,14 +29,13 @@ HITS: dict[Language, list[Hit]] = {
 
 
 def chat_model(url: str, **options: Any) -> ChatModel:
-    return ChatModel(url=url, name=MODEL, **{"timeout_seconds": 20.0, **options})
+    return ChatModel(url=url, name=MODEL, **options)
 
 
 def writer(
     model: ChatModel,
     *,
     drafts: int = 2,
-    deadline: float = 20.0,
     languages: Sequence[Language] = ("en", "zh"),
 ) -> DraftWriter:
     return DraftWriter(
@@ -41,7 +43,6 @@ def writer(
         Prompts.load(),
         drafts=drafts,
         longest_tokens=LONGEST,
-        deadline_seconds=deadline,
         languages=languages,
     )
 
@@ -53,13 +54,16 @@ async def write(
     history: Sequence[Turn] = (),
     hits: Sequence[Hit] | None = None,
     drafts: int = 2,
-    deadline: float = 20.0,
+    seconds: float | None = None,
     **options: Any,
 ) -> tuple[list[Candidate], Generation]:
     model = chat_model(url, **options)
     try:
-        return await writer(model, drafts=drafts, deadline=deadline).write(
-            understand(QUESTION[language]), history, HITS[language] if hits is None else hits
+        return await writer(model, drafts=drafts).write(
+            understand(QUESTION[language]),
+            history,
+            HITS[language] if hits is None else hits,
+            seconds=seconds,
         )
     finally:
         await model.close()
@@ -209,14 +213,14 @@ FAULTS = [
 async def test_that_a_failed_call_gives_no_drafts_and_a_recorded_error(
     vllm: FakeVllm, fault: Fault, reason: str
 ) -> None:
-    vllm.fails(fault)
+    vllm.breaks(fault)
 
     candidates, generation = await write(vllm.url)
 
     assert candidates == []
     assert generation.texts == ()
     assert reason in (generation.error or "")
-    assert len(vllm.chats) == 1
+    assert len(vllm.chats) == (2 if "does not answer" in reason else 1)
 
 
 async def test_that_a_server_that_is_not_there_is_a_recorded_error() -> None:
@@ -239,10 +243,10 @@ async def test_that_a_wrong_model_or_key_is_a_recorded_error() -> None:
 async def test_that_the_deadline_ends_the_wait_and_the_request(vllm: FakeVllm) -> None:
     vllm.hold()
 
-    candidates, generation = await write(vllm.url, deadline=0.05)
+    candidates, generation = await write(vllm.url, seconds=0.05)
 
     assert candidates == []
-    assert generation.error == "no drafts within 0.05 s"
+    assert generation.error == "no draft within 0.05 s"
     await vllm.until(lambda: vllm.abandoned == len(vllm.chats))
 
 
@@ -270,3 +274,146 @@ async def test_that_a_model_in_trouble_is_not_asked(vllm: FakeVllm) -> None:
 
     assert generation.error == "still loading"
     assert vllm.calls == []
+
+
+# One retry, by us alone; and what ends a draft.
+
+SENTENCES = "You can return an item within 30 days of delivery. Sale items cannot be returned."
+
+
+@dataclass
+class Reader:
+    """Someone who sees a draft grow. `seen` is set once something is visible."""
+
+    shown: list[str] = field(default_factory=list)
+    seen: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def __call__(self, text: str) -> None:
+        self.shown.append(text)
+        self.seen.set()
+
+
+async def write_along(
+    url: str, reader: Reader, timeouts: Timeouts | None = None, **options: Any
+) -> Shown:
+    model = chat_model(url, timeouts=timeouts)
+    try:
+        return await writer(model).write_along(
+            understand(QUESTION["en"]), [], HITS["en"], reader, **options
+        )
+    finally:
+        await model.close()
+
+
+@pytest.mark.parametrize("fault", [Fault.server_error(), Fault.dropped()], ids=["500", "dropped"])
+async def test_that_a_request_that_fails_at_once_is_made_once_more(
+    vllm: FakeVllm, fault: Fault
+) -> None:
+    vllm.fails(fault)
+    vllm.says(GOOD["en"], GOOD["en"])
+    candidates, generation = await write(vllm.url)
+
+    vllm.fails(fault)
+    vllm.says(GOOD["en"])
+    shown = await write_along(vllm.url, Reader())
+
+    assert (generation.error, [each.text for each in candidates]) == (None, [GOOD["en"]])
+    assert (shown.generation.error, shown.draft.text) == (None, GOOD["en"])
+    assert len(vllm.chats) == 4
+
+
+async def test_that_a_stream_that_breaks_before_anything_is_visible_is_begun_anew(
+    vllm: FakeVllm,
+) -> None:
+    vllm.says(SENTENCES, broken=Break.dies(3))
+    vllm.says(SENTENCES)
+    reader = Reader()
+
+    shown = await write_along(vllm.url, reader)
+
+    assert (shown.draft.text, shown.draft.refusal) == (SENTENCES, None)
+    assert reader.shown[0] == GOOD["en"]
+
+
+async def test_that_nothing_is_asked_again_once_something_is_visible(vllm: FakeVllm) -> None:
+    vllm.says(SENTENCES, broken=Break.dies(12))
+
+    shown = await write_along(vllm.url, Reader())
+
+    assert (shown.visible, shown.draft.refusal) == (GOOD["en"], "unfinished")
+    assert len(vllm.chats) == 1
+
+
+async def test_that_a_failure_that_took_long_is_not_tried_again(vllm: FakeVllm) -> None:
+    vllm.breaks(Fault.hangs())
+
+    shown = await write_along(vllm.url, Reader(), seconds=0.3)
+    _, generation = await write(vllm.url, seconds=0.3)
+
+    assert shown.generation.error == generation.error == "no draft within 0.3 s"
+    assert len(vllm.chats) == 2
+
+
+async def test_that_a_model_that_may_not_be_asked_any_more_is_not_tried_again(
+    vllm: FakeVllm,
+) -> None:
+    vllm.breaks(Fault.server_error())
+    calls: list[Call] = []
+
+    await write(
+        vllm.url,
+        note=calls.append,
+        trouble=lambda: "it failed" if calls else None,
+    )
+
+    assert len(vllm.chats) == 1
+
+
+async def test_that_a_draft_has_its_time_until_visible_and_then_as_long_as_tokens_come(
+    vllm: FakeVllm,
+) -> None:
+    vllm.says(SENTENCES)
+    vllm.token_seconds = 0.05  # the first sentence has ten words, the second five more
+
+    shown = await write_along(vllm.url, Reader(), seconds=0.65)
+
+    assert (shown.draft.refusal, shown.visible) == (None, SENTENCES)
+
+
+async def test_that_a_draft_of_which_nothing_is_visible_in_time_is_left(vllm: FakeVllm) -> None:
+    vllm.says(SENTENCES)
+    vllm.token_seconds = 0.2
+
+    shown = await write_along(vllm.url, Reader(), seconds=0.5)
+
+    assert (shown.visible, shown.draft.refusal) == ("", "unfinished")
+    await vllm.until(lambda: vllm.abandoned == 1)
+
+
+async def test_that_a_stop_ends_the_request_and_leaves_what_is_visible(vllm: FakeVllm) -> None:
+    vllm.says(SENTENCES, broken=Break.stalls(12))
+    reader, stopped = Reader(), asyncio.Event()
+    writing = asyncio.create_task(write_along(vllm.url, reader, stopped=stopped))
+    await reader.seen.wait()
+
+    stopped.set()
+    shown = await writing
+
+    assert (shown.visible, shown.draft.refusal) == (GOOD["en"], STOPPED)
+    assert shown.generation.error == STOPPED
+    await vllm.until(lambda: vllm.abandoned == 1)
+
+
+async def test_that_a_stop_ends_drafts_that_nobody_sees(vllm: FakeVllm) -> None:
+    vllm.hold()
+    model, stopped = chat_model(vllm.url), asyncio.Event()
+    drafting = writer(model).write(understand(QUESTION["en"]), [], HITS["en"], stopped=stopped)
+    writing = asyncio.create_task(drafting)
+    await vllm.until(lambda: vllm.chats)
+
+    stopped.set()
+    candidates, generation = await writing
+
+    assert (candidates, generation.error) == ([], STOPPED)
+    await vllm.until(lambda: vllm.abandoned == 1)
+    await model.close()

@@ -148,6 +148,19 @@ async def test_that_a_held_answer_waits_for_its_release(
     assert (await answer).status_code == 200
 
 
+async def test_that_it_serves_so_many_at_once(vllm: FakeVllm, http: httpx.AsyncClient) -> None:
+    vllm.serve_at_once(2)
+    vllm.reply = lambda _: ["At nine."]
+    vllm.first_token_seconds = 0.1
+    started = time.monotonic()
+
+    asked = [http.post("chat/completions", json=request()) for _ in range(5)]
+    answers = await asyncio.gather(*asked)
+
+    assert [answer.status_code for answer in answers] == [200] * 5
+    assert time.monotonic() - started >= 0.3
+
+
 async def test_that_a_client_that_goes_away_is_noticed(
     vllm: FakeVllm, http: httpx.AsyncClient
 ) -> None:
@@ -347,3 +360,74 @@ async def test_that_the_first_token_does_not_wait_for_the_others(
     assert (first.text, next_token.text) == ("", "We")
     await arriving.aclose()
     await vllm.until(lambda: vllm.abandoned == 1)
+
+
+# Outages: all requests, until they end.
+
+
+@pytest.mark.parametrize("stream", [True, False])
+async def test_that_an_outage_hits_every_request_until_it_is_mended(
+    vllm: FakeVllm, http: httpx.AsyncClient, stream: bool
+) -> None:
+    vllm.breaks(Fault.server_error())
+    failed = [
+        (await http.post("chat/completions", json=request(stream=stream))).status_code
+        for _ in range(3)
+    ]
+
+    vllm.mends()
+
+    assert failed == [500] * 3
+    assert (await http.post("chat/completions", json=request())).status_code == 200
+    assert (await http.get("models")).status_code == 200
+
+
+async def test_that_an_outage_can_be_everywhere(vllm: FakeVllm, http: httpx.AsyncClient) -> None:
+    vllm.breaks(Fault.garbage(), everywhere=True)
+
+    assert (await http.get("models")).text == Fault.garbage().body
+
+
+async def test_that_every_stream_can_break(vllm: FakeVllm, chat: ChatOpenAI) -> None:
+    vllm.reply = lambda _: ["We open at nine."]
+    vllm.breaks(Break.dies(2))
+
+    for _ in range(2):
+        chunks: list[AIMessageChunk] = []
+        with pytest.raises(openai.APIConnectionError):
+            await read(chat, chunks)
+        assert words_of(chunks) == ["We", " open"]
+
+
+async def test_that_an_answer_in_one_piece_is_cut_where_every_stream_dies(
+    vllm: FakeVllm, http: httpx.AsyncClient
+) -> None:
+    vllm.breaks(Break.dies(2))
+
+    with pytest.raises(httpx.RemoteProtocolError):
+        await http.post("chat/completions", json=request())
+
+
+async def test_that_a_request_that_hangs_ends_with_its_client(
+    vllm: FakeVllm, http: httpx.AsyncClient
+) -> None:
+    vllm.fails(Fault.hangs())
+    asking = asyncio.create_task(http.post("chat/completions", json=request()))
+    await vllm.until(lambda: vllm.chats)
+
+    asking.cancel()
+    await vllm.until(lambda: vllm.abandoned)
+
+    assert vllm.chats[0].at <= vllm.abandoned_at[0] <= asyncio.get_running_loop().time()
+
+
+async def test_that_a_server_can_go_away_and_come_back(
+    vllm: FakeVllm, http: httpx.AsyncClient
+) -> None:
+    await vllm.disappears()
+    with pytest.raises(httpx.ConnectError):
+        await http.get("models")
+
+    await vllm.returns()
+
+    assert (await http.get("models")).status_code == 200

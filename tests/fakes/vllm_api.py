@@ -2,9 +2,10 @@
 
 It keeps to what vLLM keeps to: one model, a key where one is set, prompts no longer than the
 context, answers no longer than asked for, in one piece or token by token. What it replies is
-scripted: `says` for the next request, `reply` for all others; `first_token_seconds` and
-`token_seconds` are its pace; `fails`, `says(…, broken=…)` and `hold` are what goes wrong. What it
-was asked is in `calls`.
+scripted: `says` for the next request, `reply` for all others; `first_token_seconds`,
+`token_seconds` and `serve_at_once` are its pace; `fails`, `says(…, broken=…)` and `hold` are what
+goes wrong with one request, `breaks` and `disappears` with all of them until `mends` and `returns`.
+What it was asked is in `calls`, with the times; when clients hung up on it, in `abandoned_at`.
 """
 
 import asyncio
@@ -25,16 +26,18 @@ Reply = Callable[[Json], Sequence[str]]
 
 MODEL = "small-model"
 DEADLINE_SECONDS = 10.0
+MANY = 1000  # requests at once, unless a test says otherwise
 
 
 @dataclass(frozen=True)
 class Fault:
-    """What goes wrong with one request: a status with a body, or the connection ends."""
+    """What goes wrong with one request: a status with a body, an end, or no answer at all."""
 
     status: int = 500
     body: str = ""
     content_type: str = "application/json"
     hang_up: bool = False
+    hang: bool = False
 
     @classmethod
     def server_error(cls) -> "Fault":
@@ -56,6 +59,11 @@ class Fault:
     def dropped(cls) -> "Fault":
         """The connection ends without an answer."""
         return cls(hang_up=True)
+
+    @classmethod
+    def hangs(cls) -> "Fault":
+        """The connection stays open, and nothing comes until the client goes away."""
+        return cls(hang=True)
 
 
 @dataclass(frozen=True)
@@ -93,11 +101,12 @@ class Break:
 
 @dataclass(frozen=True)
 class Call:
-    """One request: its path, its JSON body, and the key that came with it."""
+    """One request: its path, its JSON body, the key that came with it, and when (loop time)."""
 
     path: str
     body: Json
     key: str
+    at: float
 
     @property
     def roles(self) -> list[str]:
@@ -131,9 +140,13 @@ class FakeVllm:
         self.first_token_seconds = 0.0
         self.token_seconds = 0.0
         self.calls: list[Call] = []
-        self.abandoned = 0
+        self.abandoned_at: list[float] = []
+        self.port = 0
         self._script: deque[Saying | Fault] = deque()
+        self._outage: Fault | Break | None = None
+        self._is_everywhere = False
         self._stalled: list[asyncio.Event] = []
+        self._slots = asyncio.Semaphore(MANY)
         self._free = asyncio.Event()
         self._free.set()
         self._changed = asyncio.Event()
@@ -142,6 +155,11 @@ class FakeVllm:
     def chats(self) -> list[Call]:
         """The requests for completions."""
         return [call for call in self.calls if call.path == "/v1/chat/completions"]
+
+    @property
+    def abandoned(self) -> int:
+        """How many requests the client did not wait for."""
+        return len(self.abandoned_at)
 
     @property
     def stalled(self) -> int:
@@ -155,6 +173,27 @@ class FakeVllm:
     def fails(self, fault: Fault) -> None:
         """Let the next request fail."""
         self._script.append(fault)
+
+    def breaks(self, outage: Fault | Break, *, everywhere: bool = False) -> None:
+        """Let every request for a completion, or for anything, go wrong so until `mends`."""
+        self._outage = outage
+        self._is_everywhere = everywhere
+
+    def mends(self) -> None:
+        """Answer as before; what hangs stays so."""
+        self._outage = None
+
+    async def disappears(self) -> None:
+        """End, with all connections: nothing listens at the port any more."""
+        await self._runner.cleanup()
+
+    async def returns(self) -> None:
+        """Listen at the same port again."""
+        await self._listen()
+
+    def serve_at_once(self, number: int) -> None:
+        """Answer so many requests at once; others wait, and nothing comes of them meanwhile."""
+        self._slots = asyncio.Semaphore(number)
 
     def hold(self) -> None:
         """Answer nothing until `release`."""
@@ -173,15 +212,21 @@ class FakeVllm:
                 await self._changed.wait()
 
     async def __aenter__(self) -> Self:
+        await self._listen()
+        self.url = f"http://127.0.0.1:{self.port}/v1"
+        return self
+
+    async def _listen(self) -> None:
         app = web.Application()
         app.router.add_get("/health", self._health)
         app.router.add_get("/v1/models", self._models)
         app.router.add_post("/v1/chat/completions", self._chat)
-        self._runner = web.AppRunner(app, access_log=None, handler_cancellation=True)
+        self._runner = web.AppRunner(
+            app, access_log=None, handler_cancellation=True, shutdown_timeout=0.1
+        )
         await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", 0).start()
-        self.url = f"http://127.0.0.1:{self._runner.addresses[0][1]}/v1"
-        return self
+        await web.TCPSite(self._runner, "127.0.0.1", self.port, reuse_address=True).start()
+        self.port = self._runner.addresses[0][1]
 
     async def __aexit__(self, *_: object) -> None:
         self.release()
@@ -196,7 +241,9 @@ class FakeVllm:
             return refusal
         if self._script and isinstance(fault := self._script[0], Fault):
             self._script.popleft()
-            return _failure(fault, request)
+            return await _failure(fault, request)
+        if self._is_everywhere and isinstance(self._outage, Fault):
+            return await _failure(self._outage, request)
         return web.json_response({"object": "list", "data": [{"id": self.model}]})
 
     async def _chat(self, request: web.Request) -> web.StreamResponse:
@@ -205,28 +252,37 @@ class FakeVllm:
         refusal = self._refuse_key(request) or self._refuse_body(body)
         if refusal:
             return refusal
-        scripted = self._script.popleft() if self._script else Saying(self.reply)
+        scripted = self._script.popleft() if self._script else self._usual()
         try:
             await self._free.wait()
-            return await self._answer(request, body, scripted)
+            async with self._slots:
+                return await self._answer(request, body, scripted)
         except (asyncio.CancelledError, ConnectionResetError):
-            self.abandoned += 1
+            self.abandoned_at.append(asyncio.get_running_loop().time())
             self._notify()
             raise
+
+    def _usual(self) -> Saying | Fault:
+        """Return what becomes of a request that nothing was scripted for."""
+        if isinstance(self._outage, Fault):
+            return self._outage
+        return Saying(self.reply, self._outage)
 
     async def _answer(
         self, request: web.Request, body: Json, scripted: Saying | Fault
     ) -> web.StreamResponse:
         if isinstance(scripted, Fault):
-            return _failure(scripted, request)
+            return await _failure(scripted, request)
         texts = scripted.reply(body)
         if len(texts) != (body.get("n") or 1):
             raise AssertionError(f"{body.get('n')} samples were asked for, not {len(texts)}")
         samples = [self.tokens(text) for text in texts]
         if body.get("stream"):
             return await self._stream(request, body, samples, scripted.broken)
-        if scripted.broken:
+        if scripted.broken and scripted.broken != self._outage:
             raise AssertionError("only a stream can break in its middle")
+        if scripted.broken:
+            return await _failure(Fault.dropped(), request)
         started = asyncio.get_running_loop().time()
         longest = max(len(vllm_replies.kept(body, tokens)) for tokens in samples)
         await self._until_token(started, longest - 1)
@@ -282,7 +338,7 @@ class FakeVllm:
 
     def _record(self, request: web.Request, body: Json) -> None:
         key = request.headers.get("Authorization", "").removeprefix("Bearer ")
-        self.calls.append(Call(request.path, body, key))
+        self.calls.append(Call(request.path, body, key, asyncio.get_running_loop().time()))
         self._notify()
 
     def _notify(self) -> None:
@@ -308,7 +364,9 @@ class FakeVllm:
         return None
 
 
-def _failure(fault: Fault, request: web.Request) -> web.Response:
+async def _failure(fault: Fault, request: web.Request) -> web.Response:
+    if fault.hang:
+        await asyncio.Event().wait()
     if fault.hang_up:
         assert request.transport is not None
         request.transport.abort()

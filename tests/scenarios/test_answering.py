@@ -103,7 +103,7 @@ async def test_that_the_log_says_what_led_to_a_reply(tmp_path: Path, vllm: FakeV
 async def test_that_a_failing_model_costs_no_answer(
     tmp_path: Path, vllm: FakeVllm, fault: Fault
 ) -> None:
-    vllm.fails(fault)
+    vllm.breaks(fault)
     async with open_desk(tmp_path, model_url=vllm.url) as desk:
         reply = await desk.ask(QUESTION["zh"])
 
