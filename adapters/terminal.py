@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.status import Status
 
 from adapters.rendering import Style, render, title_with_url, well_formed
-from bot.errors import DeliveryRefused, LogError
+from bot.errors import DeliveryInDoubt, DeliveryRefused, LogError
 from bot.messages import Citation, Incoming, Language, Outgoing, Place, Stage
 from bot.ports import Inbox
 from prompts import Prompts
@@ -104,6 +104,19 @@ class TerminalChannel:
             self._print(self._prompts.labels("errors", self._language)["answer_late"])
         finally:
             self._hide_progress()
+
+    async def reserve(self, place: Place) -> str | None:
+        """Return None: nothing is shown before the reply."""
+        return None
+
+    async def prepare(self, outgoing: Outgoing, *, is_doubtful: bool) -> tuple[str, ...]:
+        """Return what the reply replaces; what was printed can't be found again.
+
+        Raises DeliveryInDoubt for a reply that may have been printed.
+        """
+        if is_doubtful:
+            raise DeliveryInDoubt("It may have been printed on a terminal that was closed since.")
+        return outgoing.replaces
 
     async def send(self, outgoing: Outgoing) -> tuple[str, ...]:
         """Print a reply, with what can be typed next and what is sent along; return its id.

@@ -6,11 +6,15 @@ from typing import Literal, get_args
 
 from bot.messages import Language
 
-CommandName = Literal["start", "help", "human", "language", "forget", "export"]
+CommandName = Literal["start", "help", "human", "language", "stop", "forget", "export"]
 COMMANDS: tuple[CommandName, ...] = get_args(CommandName)
 
 # Telegram writes the bot's name behind a command in groups.
 _COMMAND = re.compile(rf"/({'|'.join(COMMANDS)})(?:@\w+)?(?:\s+(.*))?", re.DOTALL | re.IGNORECASE)
+# Alone, these ask nothing. "cancel" and "取消" may: of an order. Full-width marks are escaped.
+_STOP = re.compile(
+    r"(?:please )?stop(?:,? please)?[.!]*|请?停(?:[止下]|一下)?[。.!\uff01]*", re.IGNORECASE
+)
 _LANGUAGE_WORDS: dict[str, Language] = {
     **{"en": "en", "english": "en", "英文": "en", "英语": "en"},
     **{"zh": "zh", "chinese": "zh", "中文": "zh", "汉语": "zh"},
@@ -42,8 +46,14 @@ class Command:
 
 
 def parse_command(text: str) -> Command | None:
-    """Return the command that a text is, or None."""
+    """Return the command that a text is, or None. "stop" may be said without its slash."""
     if match := _COMMAND.fullmatch(text.strip()):
         [name] = [name for name in COMMANDS if name == match[1].lower()]
         return Command(name=name, argument=(match[2] or "").strip())
-    return None
+    return Command(name="stop") if _STOP.fullmatch(text.strip()) else None
+
+
+def asks_to_stop(text: str) -> bool:
+    """Return whether a text asks that nothing more be written."""
+    command = parse_command(text)
+    return command is not None and command.name == "stop"

@@ -1,16 +1,19 @@
 """One conversation's line: what waits there in order, and when an answer must begin anew.
 
 People write one thought in several messages, correct them, and take them back. So an answer that
-nobody has seen yet is dropped when there is more to answer, and found anew for all of it.
+nobody has seen yet is dropped when there is more to answer, and found anew for all of it. They also
+say "stop", or go away: then the model is not to write on.
 """
 
 import asyncio
 import re
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Any, Protocol, TypeVar
 
-from bot.commands import parse_command
+from bot.commands import asks_to_stop, parse_command
 from bot.log.inbox import Received
 from bot.messages import Outgoing
 
@@ -37,6 +40,14 @@ class Attempt(Protocol[T]):
 
     async def run(self) -> T:
         """Do the work."""
+        ...
+
+    def stop(self) -> None:
+        """Write no more, and add nothing to what is visible: the customer said so."""
+        ...
+
+    def leave(self) -> None:
+        """Let no model write on, since nobody waits; there is to be an answer all the same."""
         ...
 
     async def finish(self) -> None:
@@ -68,6 +79,14 @@ class Line:
         self._attempt: Attempt[Any] | None = None
         self._restarts = 0
         self._is_outdated = False
+        self._left: set[str] = set()
+        self._stops: set[int] = set()
+
+    @property
+    def has_stopped(self) -> bool:
+        """Whether the last of what is answered asked to stop, and ended something by it."""
+        last = self.answering[-1]
+        return asks_to_stop(last.text) and (len(self.answering) > 1 or last.id in self._stops)
 
     def add(self, task: Task) -> None:
         """Let a task wait for its turn, or join what is being answered."""
@@ -77,6 +96,12 @@ class Line:
         if isinstance(task, Removal) and task.message.id in self._answering_ids():
             self._interrupt()
         self._waiting.append(task)
+
+    def leave(self, event_key: str) -> None:
+        """Note that nobody waits any more for the answer to a message, until it comes again."""
+        self._left.add(event_key)
+        if self._attempt and self._is_left():
+            self._attempt.leave()
 
     def next(self) -> Task | None:
         """Return the next task; with a message, `answering` begins."""
@@ -91,7 +116,7 @@ class Line:
         self._is_outdated = False
         while self._waiting:
             message = self._waiting[0]
-            if not isinstance(message, Received) or not _go_together(self.answering[0], message):
+            if not isinstance(message, Received) or not _go_together(self.answering, message):
                 return
             self._waiting.popleft()
             self.answering.append(message)
@@ -101,6 +126,8 @@ class Line:
         if self._is_outdated:
             return None
         self._attempt = attempt
+        if self._is_left():
+            attempt.leave()
         self._finding = asyncio.ensure_future(attempt.run())
         try:
             await asyncio.wait({self._finding})
@@ -114,6 +141,7 @@ class Line:
             await attempt.finish()
 
     def _add_message(self, message: Received) -> None:
+        self._left.discard(message.event_key)
         being_answered = {each.id: each for each in self.answering}.get(message.id)
         if being_answered:
             if being_answered.text != message.text:
@@ -121,15 +149,38 @@ class Line:
             return
         if any(isinstance(task, Received) and task.id == message.id for task in self._waiting):
             return  # it is read anew when its turn comes
+        if asks_to_stop(message.text) and self.answering:
+            self._add_stop(message)
+            return
         self._waiting.append(message)
         if self._belongs_to_answering(message):
             self._restarts += 1
             self._interrupt()
 
+    def _add_stop(self, message: Received) -> None:
+        """End the customer's answer: what is visible stays, one that nobody has seen is dropped."""
+        # Before what others wrote: it speaks of what is being answered.
+        behind = takewhile(lambda task: _is_joining(self.answering, task), self._waiting)
+        self._waiting.insert(len(list(behind)), message)
+        if _go_together(self.answering, message) and not (
+            self._attempt and self._attempt.is_visible
+        ):
+            self._interrupt()
+        elif self._attempt and self._is_stoppable_by(message):
+            self._stops.add(message.id)
+            self._attempt.stop()
+
+    def _is_stoppable_by(self, message: Received) -> bool:
+        asked = self.answering[-1]
+        return asked.customer == message.customer and parse_command(asked.text) is None
+
+    def _is_left(self) -> bool:
+        return {message.event_key for message in self.answering} <= self._left
+
     def _belongs_to_answering(self, message: Received) -> bool:
         return (
             bool(self.answering)
-            and _go_together(self.answering[0], message)
+            and _go_together(self.answering, message)
             and self._restarts < MOST_RESTARTS
             and not (self._attempt and self._attempt.is_visible)
         )
@@ -143,14 +194,23 @@ class Line:
             self._finding.cancel()
 
 
-def _go_together(first: Received, message: Received) -> bool:
-    """Return whether two messages get one answer: of one person, neither new versions nor commands.
+def _go_together(answering: Sequence[Received], message: Received) -> bool:
+    """Return whether a message gets one answer with others: neither new versions nor commands.
 
-    A command among other words would not be understood as one.
+    A command among other words would not be understood as one; "stop" ends what was asked before.
     """
-    return first.customer == message.customer and all(
-        each.edits is None and parse_command(each.text) is None for each in (first, message)
+    first, last = answering[0], answering[-1]
+    return (
+        first.customer == message.customer
+        and first.edits is None
+        and message.edits is None
+        and parse_command(last.text) is None
+        and (parse_command(message.text) is None or asks_to_stop(message.text))
     )
+
+
+def _is_joining(answering: Sequence[Received], task: Task) -> bool:
+    return isinstance(task, Received) and _go_together(answering, task)
 
 
 def looks_unfinished(text: str) -> bool:

@@ -84,7 +84,7 @@ def understand(
     """
     command = parse_command(text)
     if command:
-        language = _language_of_command(command, previous, chosen)
+        language = _language_of_command(text, command, previous, chosen)
         return Understood(
             text=text,
             language=language,
@@ -97,8 +97,10 @@ def understand(
 
 
 def _language_of_command(
-    command: Command, previous: Language | None, chosen: Language | None
+    text: str, command: Command, previous: Language | None, chosen: Language | None
 ) -> Language:
+    if command.name == "stop" and HAN.search(text):
+        return chosen or "zh"
     # A command is the same word in every language, so it says nothing about the customer's.
     if command.name == "language" and command.language:
         return command.language

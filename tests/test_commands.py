@@ -42,6 +42,15 @@ ARTICLE: dict[Language, str] = {"en": RETURNS_EN, "zh": RETURNS_ZH}
             (text, None)
             for text in ("/humanity", "please /help", "/", "//help", "/pay", "帮助", "")
         ),
+        *(
+            (text, Command(name="stop"))
+            for text in ("/stop", "Stop", "stop!", "please stop", "停", "停止", "请停一下。")
+        ),
+        # They may ask about an order.
+        *(
+            (text, None)
+            for text in ("cancel", "取消", "stop?", "stop it working", "停货了", "停售")
+        ),
     ],
 )
 def test_that_a_command_is_told_from_words(text: str, command: Command | None) -> None:
@@ -79,6 +88,7 @@ def test_that_languages_go_by_several_names(
         ("/forget no", "kept", "command"),
         ("/forget yes", "forgotten", "command"),
         ("/export", "export", "command"),
+        ("/stop", "nothing_to_stop", "command"),
     ],
 )
 async def test_that_a_command_is_answered_in_the_customers_language(
@@ -91,6 +101,14 @@ async def test_that_a_command_is_answered_in_the_customers_language(
         assert reply.text == PROMPTS.text(task, language)
         assert (reply.source, reply.language) == (source, language)
         assert not reply.invites_feedback
+
+
+@pytest.mark.parametrize(("word", "language"), [("stop", "en"), ("停", "zh")])
+async def test_that_a_word_for_stop_says_its_language(
+    tmp_path: Path, word: str, language: Language
+) -> None:
+    async with open_desk(tmp_path) as desk:
+        assert (await desk.ask(word)).text == PROMPTS.text("nothing_to_stop", language)
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])

@@ -72,7 +72,7 @@ async def test_that_a_grounded_draft_is_chosen(
 async def test_that_the_article_answers_when_the_model_does_not(
     desk: Desk, vllm: FakeVllm, language: Language, fault: Fault
 ) -> None:
-    vllm.fails(fault)
+    vllm.breaks(fault)
 
     found = await answer(desk, QUESTION[language])
 
@@ -235,7 +235,8 @@ async def test_that_an_answer_that_breaks_off_is_closed_with_the_article(
     broken: Callable[[int], Break],
     tokens: int,
 ) -> None:
-    vllm.says("".join(SENTENCES[language]), broken=broken(tokens))
+    vllm.reply = lambda _: ["".join(SENTENCES[language])]
+    vllm.breaks(broken(tokens))
 
     found, shown = await written(desk, language)
 
@@ -264,22 +265,22 @@ async def test_that_a_model_that_declines_shows_nothing(
 async def test_that_a_stream_that_never_begins_costs_no_answer(
     desk: Desk, vllm: FakeVllm, fault: Fault
 ) -> None:
-    vllm.fails(fault)
+    vllm.breaks(fault)
 
     found, shown = await written(desk, "en")
 
     assert (shown, found.decision.candidate.text) == ([], RETURNS_EN)
 
 
-async def test_that_the_deadline_ends_an_answer_in_sight(tmp_path: Path, vllm: FakeVllm) -> None:
+async def test_that_a_stall_ends_an_answer_in_sight(tmp_path: Path, vllm: FakeVllm) -> None:
     vllm.says("".join(SENTENCES["zh"]), broken=Break.stalls(15))
-    async with open_desk(tmp_path, model_url=vllm.url, deadline_seconds=0.5) as desk:
+    async with open_desk(tmp_path, model_url=vllm.url, between_tokens_seconds=0.5) as desk:
         found, shown = await written(desk, "zh")
 
         assert shown == [SENTENCES["zh"][0]]
         assert found.decision.candidate.text == f"{SENTENCES['zh'][0]}\n\n{RETURNS_ZH}"
         assert found.generation is not None
-        assert found.generation.error == "no draft within 0.5 s"
+        assert found.generation.error == "no more of a draft for 0.5 s"
         await vllm.until(lambda: vllm.abandoned == 1)
 
 

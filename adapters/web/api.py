@@ -4,8 +4,8 @@ import asyncio
 import json
 import re
 import secrets
-from collections.abc import AsyncIterator, Callable, Mapping
-from typing import Annotated, Any
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from typing import Annotated, Any, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from starlette.requests import Request
@@ -21,8 +21,11 @@ from bot.log.review import Dialogue, DialogueTurn
 from bot.messages import Citation, Incoming, Outgoing
 from prompts import Prompts
 
+T = TypeVar("T")
+
 TOKEN = re.compile(r"[A-Za-z0-9_-]{32}")
 LONGEST_CUSTOMER = 200
+GONE = 499  # nobody reads it; proxies log it for clients that hung up
 BODY_TIMEOUT_SECONDS = 30.0
 # A sentence with the space after it; a number's point has no space after it. The escapes are the
 # Chinese exclamation and question marks.
@@ -92,7 +95,8 @@ class Api:
         if "text/event-stream" in request.headers.get("accept", ""):
             return _EventStream(question, self._stream(question, request))
         try:
-            return JSONResponse(_answer_json(await question.reply()))
+            answer = await _unless_gone(request, question.reply())
+            return JSONResponse(_answer_json(answer)) if answer else Response(status_code=GONE)
         finally:
             question.close()
 
@@ -142,6 +146,23 @@ class Api:
                     yield _event("done", _answer_json(event))
         except ApiError as err:  # the status line is sent already
             yield _event("error", err.body(self._prompts, api_language(request)))
+
+
+async def _unless_gone(request: Request, reply: Awaitable[T]) -> T | None:
+    """Return what is waited for, or None once its client is gone."""
+    waiting, going = asyncio.ensure_future(reply), asyncio.ensure_future(_gone(request))
+    try:
+        await asyncio.wait({waiting, going}, return_when=asyncio.FIRST_COMPLETED)
+        return waiting.result() if waiting.done() else None
+    finally:
+        waiting.cancel()
+        going.cancel()
+        await asyncio.wait({waiting, going})
+
+
+async def _gone(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
 
 
 class _EventStream(StreamingResponse):

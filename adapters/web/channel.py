@@ -2,11 +2,10 @@
 
 The one who waits is a request in this process. If the connection drops, nothing is lost: the
 question and its reply are in the log, and sending the same question again, with the same id, gets
-the same reply.
+the same reply. The inbox is told when nobody waits any more, so that no model writes on for nobody.
 """
 
 import asyncio
-import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
@@ -20,6 +19,7 @@ from bot.ports import Inbox
 NAME = "web"
 KEEP_ALIVE_SECONDS = 15.0
 MOST_WAITING = 2000
+GRACE_SECONDS = 0.5  # in which who went may come back, as on a reload of the page
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +38,13 @@ class Question:
     def __init__(self, web: "WebChannel", incoming: Incoming) -> None:
         self._web = web
         self._events: asyncio.Queue[Event] = asyncio.Queue()
+        self.is_answered = False
         self.address = incoming.address
         self.event_key = incoming.event_keys[0]
 
     def tell(self, event: Event) -> None:
         """Hand over what happened to the one who waits."""
+        self.is_answered |= isinstance(event, Outgoing)
         self._events.put_nowait(event)
 
     async def events(self) -> AsyncIterator[Event | None]:
@@ -96,10 +98,12 @@ class WebChannel:
         answer_timeout_seconds: float = 60.0,
         keep_alive_seconds: float = KEEP_ALIVE_SECONDS,
         most_waiting: int = MOST_WAITING,
+        grace_seconds: float = GRACE_SECONDS,
     ) -> None:
         self._inbox = inbox
         self._store = store
         self._most_waiting = most_waiting
+        self._grace_seconds = grace_seconds
         self._waiting: dict[str, list[Question]] = {}
         self._count = 0
         self.answer_timeout_seconds = answer_timeout_seconds
@@ -118,6 +122,14 @@ class WebChannel:
     async def run(self) -> None:
         """Wait until cancelled: the web server brings the messages."""
         await asyncio.Event().wait()
+
+    async def reserve(self, place: Place) -> str | None:
+        """Return None: a beginning on the page stays nowhere."""
+        return None
+
+    async def prepare(self, outgoing: Outgoing, *, is_doubtful: bool) -> tuple[str, ...]:
+        """Return what the reply replaces: to hear it twice does a page no harm, by its id."""
+        return outgoing.replaces
 
     async def send(self, outgoing: Outgoing) -> tuple[str, ...]:
         """Hand a reply to whoever waits for it; the page finds it in the log if nobody does."""
@@ -160,13 +172,16 @@ class WebChannel:
         return question
 
     def forget(self, question: Question) -> None:
-        """Drop a question that nobody waits for."""
+        """Drop a question that one waits for no more; tell the inbox when nobody else does."""
         waiting = self._waiting.get(question.address, [])
-        with contextlib.suppress(ValueError):
-            waiting.remove(question)
-            self._count -= 1
+        if question not in waiting:
+            return
+        waiting.remove(question)
+        self._count -= 1
         if not waiting:
             self._waiting.pop(question.address, None)
+        if not question.is_answered:
+            asyncio.get_running_loop().call_later(self._grace_seconds, self._leave, question)
 
     async def stored_reply(self, event_key: str) -> Outgoing | None:
         """Return the reply that the log holds for a question, or None."""
@@ -180,6 +195,11 @@ class WebChannel:
         for question in self._waiting.get(address, ()):
             if question.event_key == event_key:
                 question.tell(event)
+
+    def _leave(self, left: Question) -> None:
+        waiting = self._waiting.get(left.address, ())
+        if all(question.event_key != left.event_key for question in waiting):
+            self._inbox.leave(NAME, left.event_key, left.address)
 
     def _remember(self, question: Question) -> None:
         self._waiting.setdefault(question.address, []).append(question)

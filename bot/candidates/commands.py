@@ -10,17 +10,25 @@ from prompts import Prompts
 
 
 def command_reply(
-    command: Command, language: Language, article: Sequence[Hit], prompts: Prompts
+    command: Command,
+    language: Language,
+    article: Sequence[Hit],
+    prompts: Prompts,
+    *,
+    has_stopped: bool = False,
 ) -> Candidate:
     """Return the reply to any command but "/human".
 
-    `article` are the passages of the article that a "/start" names, if it names one.
+    `article` are the passages of the article that a "/start" names, if it names one. `has_stopped`
+    says whether a "/stop" ended an answer.
     """
     match command.name:
         case "start":
             return _start(language, article, prompts)
         case "language":
             return _language(command, language, prompts)
+        case "stop":
+            return _stop(language, prompts, has_stopped=has_stopped)
         case "forget":
             return _forget(command, language, prompts)
         case "export":
@@ -56,6 +64,15 @@ def _language(command: Command, language: Language, prompts: Prompts) -> Candida
             Choice(label=labels["chinese"], command="/language zh"),
             Choice(label=labels["automatic"], command="/language auto"),
         ),
+    )
+
+
+def _stop(language: Language, prompts: Prompts, *, has_stopped: bool) -> Candidate:
+    task = "stopped" if has_stopped else "nothing_to_stop"
+    return Candidate(
+        source="command",
+        text=prompts.text(task, language),
+        features={"stopped": float(has_stopped)},
     )
 
 

@@ -16,6 +16,7 @@ class RecordingInbox:
         self.withdrawn: list[Withdrawal] = []
         self.ratings: list[Feedback] = []
         self.moves: list[tuple[str, str, str]] = []
+        self.left: list[str] = []
         self.errors: list[Exception] = []
         self.refusals = 0
         self._keys: set[str] = set()
@@ -47,6 +48,10 @@ class RecordingInbox:
     async def move(self, channel: str, old: str, new: str) -> None:
         self._fail_as_told()
         self.moves.append((channel, old, new))
+        self._notify()
+
+    def leave(self, channel: str, event_key: str, address: str) -> None:
+        self.left.append(event_key)
         self._notify()
 
     async def until(self, is_true: Callable[[], object]) -> None:

@@ -15,7 +15,7 @@ from typing import TextIO
 import pytest
 
 from adapters.terminal import TerminalChannel
-from bot.errors import DeliveryRefused, LogError
+from bot.errors import DeliveryInDoubt, DeliveryRefused, LogError
 from bot.messages import Choice, Document, Incoming, Language, Outgoing, Place
 from prompts import Prompts
 from tests.adapters.samples import RETURNS, reply
@@ -46,6 +46,9 @@ class AnsweringInbox:
             assert self.channel is not None
             self._tasks.add(asyncio.create_task(self.channel.send(self.answer_to(incoming))))
         return True
+
+    def leave(self, channel: str, event_key: str, address: str) -> None:
+        raise AssertionError("who sits at a terminal stays")
 
 
 @pytest.fixture
@@ -163,6 +166,16 @@ async def test_that_an_answer_to_an_earlier_run_is_refused(inbox: AnsweringInbox
 
     with pytest.raises(DeliveryRefused):
         await channel.send(reply(address="another", text="late"))
+
+
+async def test_that_nobody_knows_whether_a_doubtful_answer_was_printed(
+    inbox: AnsweringInbox,
+) -> None:
+    channel = channel_for(inbox, io.StringIO(), io.StringIO())
+
+    assert await channel.prepare(reply(), is_doubtful=False) == ()
+    with pytest.raises(DeliveryInDoubt):
+        await channel.prepare(reply(), is_doubtful=True)
 
 
 def test_that_there_is_never_trouble(inbox: AnsweringInbox) -> None:

@@ -2,7 +2,8 @@
  * The chat page. What a customer or the server wrote is only ever put in as text, never as HTML.
  *
  * A message gets its id here, before it is sent, and stays in local storage until its reply is on
- * the page. So it can be sent again after a lost connection or a reload, and is answered once.
+ * the page. So it can be sent again after a lost connection, a restart of the server or a reload,
+ * and is answered once.
  */
 
 const labels = JSON.parse(document.body.dataset.labels);
@@ -18,7 +19,8 @@ const LONGEST_PAUSE_MS = 15_000;
 const LATE_POLL_MS = 5_000;
 const HANDED_OFF_POLL_MS = 30_000;
 const MODEL_POLL_MS = 5_000;
-const MOST_REFUSALS = 4;
+const AWAY = [502, 503, 504]; // what a proxy says of a server that restarts, or it of itself
+const GIVE_UP_MS = 5 * 60_000; // of trying to send one message
 
 /* What the browser keeps. Without storage the page works until it is closed. */
 
@@ -44,6 +46,7 @@ let pending = load("pending") ?? [];
 let life = new AbortController(); // ends everything that belongs to this conversation
 let handedOff = false;
 let underway = 0;
+let door = Promise.resolve(); // opens once the server has the message before
 
 function setPending(messages) {
   pending = messages;
@@ -275,7 +278,7 @@ async function* serverEvents(response, onSound) {
 }
 
 /* Sends a message and draws the answer as it comes; throws if the connection is lost. */
-async function ask(message) {
+async function ask(message, onStored) {
   const silence = new AbortController();
   let timer;
   const onSound = () => {
@@ -292,6 +295,7 @@ async function ask(message) {
       body,
       headers: { "Content-Type": "application/json", Accept: "text/event-stream" },
     }, AbortSignal.any([life.signal, silence.signal]));
+    onStored();
     showNotice(null);
     for await (const [name, data] of serverEvents(response, onSound)) {
       if (name === "progress") showStage(labels[data.stage] ?? labels.typing);
@@ -346,16 +350,23 @@ function pause(ms, signal) {
   });
 }
 
-/* Tries until the message is answered, or the server refuses it for good. */
+/*
+ * Tries until the message is answered, the server refuses it for good, or it took too long. What
+ * was written before goes first: the server answers in the order in which it gets the messages.
+ */
 async function deliver(message) {
   const { signal } = life;
-  let refusals = 0;
+  const before = door;
+  let open;
+  door = new Promise((resolve) => { open = resolve; });
   underway += 1;
   showStage(labels.typing);
   try {
+    await before;
+    const end = Date.now() + GIVE_UP_MS;
     for (let wait = 1000; ; wait = Math.min(wait * 2, LONGEST_PAUSE_MS)) {
       try {
-        await ask(message);
+        await ask(message, open);
         break;
       } catch (error) {
         if (signal.aborted) return;
@@ -364,9 +375,13 @@ async function deliver(message) {
           await waitInHistory(message, signal);
           break;
         }
-        refusals += error instanceof Refused ? 1 : 0;
-        if (error instanceof Refused && (error.status < 500 || refusals >= MOST_REFUSALS)) {
-          refuse(message, error);
+        if (error instanceof Refused && !AWAY.includes(error.status)) {
+          setPending(pending.filter((other) => other.id !== message.id));
+          offerAgain(message, error.message);
+          return;
+        }
+        if (Date.now() >= end) {
+          offerAgain(message, labels.gave_up);
           return;
         }
         showNotice(navigator.onLine ? labels.connecting : labels.offline);
@@ -378,6 +393,7 @@ async function deliver(message) {
   } catch (error) {
     if (!signal.aborted) throw error;
   } finally {
+    open();
     if (!signal.aborted) {
       underway -= 1;
       showStage(labels.typing);
@@ -385,11 +401,10 @@ async function deliver(message) {
   }
 }
 
-function refuse(message, error) {
-  setPending(pending.filter((other) => other.id !== message.id));
-  showNotice(error.message || labels.failed, () => {
+function offerAgain(message, reason) {
+  showNotice(reason || labels.failed, () => {
     showNotice(null);
-    setPending([...pending, message]);
+    setPending([...pending.filter((other) => other.id !== message.id), message]);
     deliver(message);
   });
 }

@@ -168,6 +168,7 @@ class ScriptedInbox:
     channel: Channel | None = None
     history: list[Incoming] = field(default_factory=list)
     held: list[tuple[Incoming, int]] = field(default_factory=list)
+    left: asyncio.Queue[str] = field(default_factory=asyncio.Queue)
 
     async def accept(self, incoming: Incoming) -> bool:
         if self.is_broken:
@@ -180,6 +181,10 @@ class ScriptedInbox:
         if not self.is_holding:
             await self.answer_held()
         return True
+
+    def leave(self, channel: str, event_key: str, address: str) -> None:
+        assert event_key.startswith(address)
+        self.left.put_nowait(event_key)
 
     async def answer_held(self) -> None:
         """Answer what was held back."""

@@ -3,8 +3,10 @@
 import asyncio
 import os
 import shutil
+import signal
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -24,6 +26,10 @@ from tests.adapters.web.dialogues import (
     until,
     write_turn,
 )
+from tests.fakes.vllm_api import Break, FakeVllm
+from tests.fakes.vllm_replies import tokens_of
+from tests.scenarios.test_program import model_settings, started
+from tests.small_shop import QUESTION, RETURNS_EN
 
 HOSTILE = '<img src=x onerror="window.ran=1"><script>window.ran=1</script>**<b>bold</b>**'
 STAY = 5_000
@@ -221,6 +227,77 @@ async def test_that_a_lost_connection_is_tried_again_without_doubling(
     await expect(page.locator(".bubble")).to_have_text(["Can I return a tent?", ANSWER.text])
     await expect(page.locator("#notice")).to_be_hidden()
     assert (tries, len(inbox.history)) == (2, 1)
+
+
+async def test_that_the_order_of_messages_outlasts_a_lost_connection(
+    page: Page, inbox: ScriptedInbox
+) -> None:
+    lost = 0
+
+    async def lose_the_first(route: Route) -> None:
+        nonlocal lost
+        if lost < 2 and "tent" in (route.request.post_data or ""):
+            lost += 1
+            await route.abort("connectionreset")
+        else:
+            await route.continue_()
+
+    await page.route("**/api/v1/messages", lose_the_first)
+    await ask(page, "Can I return a tent?")
+    await ask(page, "And a stove?")
+    await expect(page.locator(".assistant .bubble")).to_have_count(2, timeout=10_000)
+    texts = [incoming.text for incoming in inbox.history]
+    assert texts == ["Can I return a tent?", "And a stove?"]
+
+
+async def test_that_the_page_gives_up_after_minutes_and_offers_another_try(
+    page: Page, inbox: ScriptedInbox
+) -> None:
+    async def restart(route: Route) -> None:
+        await route.fulfill(status=502, body="Bad Gateway")
+
+    await page.clock.install()
+    await page.route("**/api/v1/messages", restart)
+    await ask(page)
+    again = page.get_by_role("button", name="Try again")
+    await expect(page.locator("#notice")).to_contain_text("sent again")
+    for _ in range(25):
+        await page.clock.run_for(16_000)
+        if await again.is_visible():
+            break
+    await expect(page.locator("#notice")).to_contain_text("could not be reached")
+    await page.unroute("**/api/v1/messages")
+    await again.click()
+    await expect(page.locator(".bubble")).to_have_text(["Can I return a tent?", ANSWER.text])
+    assert len(inbox.history) == 1
+
+
+async def test_that_a_restart_of_the_server_in_mid_answer_brings_one_answer(
+    visitor: BrowserContext, tmp_path: Path, articles: Path, unused_tcp_port: int
+) -> None:
+    page = await visitor.new_page()
+    beginning = "You can return an item within 30 days of delivery."
+    async with FakeVllm() as model:
+        model.says(RETURNS_EN, broken=Break.stalls(len(tokens_of(f"{beginning} Sale"))))
+        program = partial(
+            started, tmp_path / "data", articles, unused_tcp_port, **model_settings(model)
+        )
+        async with program() as running:
+            await running.until_ready()
+            await page.goto(str(running.http.base_url))
+            await ask(page, QUESTION["en"])
+            await expect(page.locator(".assistant .bubble")).to_have_text(beginning)
+            await running.stop(signal.SIGKILL)
+            await expect(page.locator("#notice")).to_contain_text("The connection was lost")
+        model.reply = lambda body: [RETURNS_EN] * body.get("n", 1)
+        async with program() as running:
+            bubbles = page.locator(".assistant .bubble")
+            await expect(bubbles).to_have_count(1, timeout=30_000)
+            await expect(bubbles).to_contain_text(RETURNS_EN)
+            await expect(page.locator("#notice")).to_be_hidden()
+            await page.reload()
+            await expect(page.locator(".bubble")).to_have_count(2)
+            assert [role for role, _ in running.turns()] == ["customer", "assistant"]
 
 
 async def test_that_an_answer_that_comes_late_appears(

@@ -8,6 +8,8 @@ from typing import Any
 
 import httpx
 import pytest
+from starlette.applications import Starlette
+from starlette.types import Message
 
 from adapters.web.api import LONGEST_CUSTOMER, new_token, sentences
 from adapters.web.channel import WebChannel
@@ -259,6 +261,39 @@ async def test_that_a_late_answer_is_had_by_asking_again(
     await inbox.answer_held()
     response = await post(client, conversation=token, id="m1")
     assert response.json()["reply"]["text"] == ANSWER.text
+
+
+@pytest.mark.parametrize("headers", [{}, STREAM], ids=["json", "stream"])
+async def test_that_a_hang_up_is_noticed(
+    app: Starlette, web: WebChannel, inbox: ScriptedInbox, headers: dict[str, str]
+) -> None:
+    inbox.is_holding = True
+    sent: list[Message] = []
+    gone = asyncio.Event()
+    body = json.dumps({"text": "?", "conversation": "C" * 32, "id": "m1"}).encode()
+    parts: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def receive() -> Message:
+        if not parts:
+            await gone.wait()
+        return parts.pop() if parts else {"type": "http.disconnect"}
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    kinds = {"content-type": "application/json", **headers}
+    scope = {
+        **{"type": "http", "method": "POST", "path": MESSAGES, "query_string": b""},
+        **{"scheme": "http", "root_path": "", "server": ("testserver", 80)},
+        "headers": [(name.lower().encode(), value.encode()) for name, value in kinds.items()],
+    }
+    asking = asyncio.create_task(app(scope, receive, send))
+    await until(lambda: len(inbox.history) == 1)
+    gone.set()
+    await asking
+    assert web.waiting == 0
+    async with asyncio.timeout(5):
+        assert await inbox.left.get() == f"{'C' * 32}:m1"
 
 
 async def test_that_a_stream_gives_stages_then_sentences_then_the_whole(

@@ -175,3 +175,62 @@ async def test_that_a_duplicate_gets_the_reply_to_the_first(
     again = await (await web.ask(changed)).reply()
     assert again == first
     assert len(inbox.history) == 1
+
+
+# Who goes away.
+
+
+@pytest.fixture
+def hasty(store: Store, inbox: ScriptedInbox) -> WebChannel:
+    """A channel that does not wait for who may come back."""
+    inbox.is_holding = True
+    inbox.channel = WebChannel(inbox, store, answer_timeout_seconds=5, grace_seconds=0)
+    return inbox.channel
+
+
+async def next_left(inbox: ScriptedInbox) -> str:
+    async with asyncio.timeout(5):
+        return await inbox.left.get()
+
+
+async def test_that_the_inbox_hears_when_the_last_who_waited_is_gone(
+    hasty: WebChannel, inbox: ScriptedInbox
+) -> None:
+    first, again, other = [await hasty.ask(message(text)) for text in ("mine", "mine", "other")]
+    first.close()
+    other.close()
+    assert await next_left(inbox) == other.event_key
+    again.close()
+    again.close()
+    assert await next_left(inbox) == first.event_key
+    assert inbox.left.empty()
+
+
+async def test_that_who_comes_back_within_the_grace_has_not_left(
+    store: Store, inbox: ScriptedInbox
+) -> None:
+    web = WebChannel(inbox, store, grace_seconds=0.2)
+    inbox.channel, inbox.is_holding = web, True
+    (await web.ask(message("mine"))).close()
+    (await web.ask(message("other"))).close()
+    await web.ask(message("mine"))
+    assert await next_left(inbox) == message("other").event_keys[0]
+    assert inbox.left.empty()
+
+
+async def test_that_who_has_the_reply_has_not_left(hasty: WebChannel, inbox: ScriptedInbox) -> None:
+    answered = await hasty.ask(message("answered"))
+    await inbox.answer_held()
+    answered.close()
+    (await hasty.ask(message("other"))).close()
+    assert await next_left(inbox) == message("other").event_keys[0]
+
+
+async def test_that_a_doubtful_reply_is_told_again_where_it_stands(
+    web: WebChannel, store: Store
+) -> None:
+    outgoing = replace(
+        await store.write(lambda db: write_exchange(db, message())), replaces=("old",)
+    )
+    assert await web.reserve(place(message())) is None
+    assert await web.prepare(outgoing, is_doubtful=True) == ("old",)
