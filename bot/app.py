@@ -10,6 +10,7 @@ import os
 import random
 import signal
 import socket
+import sqlite3
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -34,6 +35,7 @@ from bot.delivery import Delivery
 from bot.errors import AttachmentError, ChannelUnreachable, LogError, SettingsError
 from bot.knowledge.encoder import E5Encoder
 from bot.knowledge.search import Knowledge
+from bot.limits import ANSWER_SECONDS, Limits
 from bot.log import review
 from bot.log.accounts import Accounts, utc_now
 from bot.log.dialogues import StoredDialogues
@@ -49,7 +51,9 @@ from prompts import Prompts
 
 logger = logging.getLogger(__name__)
 
-FINISH_SECONDS = 8.0
+# The supervisor that sent SIGTERM waits ten seconds: these, the engine's own, and the rest.
+FINISH_SECONDS = 5.0
+CHECK_SECONDS = 2.0
 NO_LINKS = Links(frozenset())
 
 
@@ -61,8 +65,11 @@ class Frontdesk:
         self.prompts = prompts
         self.store = store
         self.registry = CollectorRegistry()
-        self.model = ModelServer(settings)
+        self.metrics = Metrics(self.registry)
+        self.model = ModelServer(settings, self.metrics.model_called)
+        self.metrics.follow_breaker(self.model.breaker)
         self.knowledge = Knowledge(store, E5Encoder())
+        self.metrics.watch_encoder(lambda: self.knowledge.questions_waiting)
         self.conversations = ConversationManager(
             knowledge=self.knowledge,
             drafts=DraftWriter(
@@ -70,7 +77,6 @@ class Frontdesk:
                 prompts,
                 drafts=settings.frontdesk_drafts,
                 longest_tokens=self.model.draft_tokens,
-                deadline_seconds=self.model.draft_seconds,
                 languages=self.model.languages,
             ),
             prompts=prompts,
@@ -83,10 +89,16 @@ class Frontdesk:
         self.delivery = Delivery(
             store,
             self.conversations,
-            Metrics(self.registry),
+            self.metrics,
             streams=frozenset(settings.frontdesk_stream),
             burst_seconds=settings.frontdesk_burst_seconds,
             transcribe=self._transcribe if self._transcriber else None,
+            limits=Limits(
+                # Who sets a longer wait for drafts wants it, also when there is much to do.
+                answer_seconds=max(ANSWER_SECONDS, (settings.frontdesk_draft_seconds or 0.0) + 2.0),
+                messages_per_minute=settings.frontdesk_customer_messages_per_minute,
+                daily_tokens=settings.frontdesk_customer_tokens_per_day,
+            ),
         )
 
     def add(self, platform: Platform) -> None:
@@ -128,7 +140,7 @@ class Frontdesk:
         parts: dict[str, str | None] = {"model": self.model.trouble()}
         try:
             await self.store.read(lambda db: db.execute("SELECT 1 FROM turns LIMIT 1").fetchone())
-            parts["database"] = None
+            parts["database"] = self.store.trouble()
         except Exception as err:  # whatever it is, it is what is asked for here
             parts["database"] = f"The database can't be read ({type(err).__name__})."
         return parts | {channel.name: channel.trouble() for channel in channels}
@@ -142,6 +154,7 @@ async def open_frontdesk(
     prompts = Prompts.load()
     store = Store(database or settings.database)
     try:
+        console.say(f"Database: {store.path}, SQLite {sqlite3.sqlite_version}.")
         if warning := sqlite_warning():
             console.warn(warning)
         frontdesk = Frontdesk(settings, prompts, store)
@@ -162,20 +175,16 @@ async def run_everything(settings: Settings, console: Console) -> None:
     web_socket = listening_socket(settings)
     with contextlib.closing(web_socket):
         async with open_frontdesk(settings, console) as frontdesk:
-            await frontdesk.model.check()
+            await frontdesk.model.greet(console)
             platforms = _platforms(frontdesk)
-            for platform in platforms:
-                try:
-                    logger.info("%s: %s", platform.name, await platform.check())
-                except ChannelUnreachable as err:  # it heals by itself
-                    console.warn(str(err))
+            await asyncio.gather(*(_check(platform, console) for platform in platforms))
             await _serve(frontdesk, platforms, web_socket, console)
 
 
 async def chat_in_terminal(settings: Settings, console: Console) -> None:
     """Talk with the bot in the terminal until the end of input."""
     async with open_frontdesk(settings, console) as frontdesk:
-        await frontdesk.model.check()
+        await frontdesk.model.greet(console)
         terminal = TerminalChannel(frontdesk.delivery, frontdesk.prompts)
         frontdesk.delivery.add(terminal)
         async with in_background(_encode(frontdesk, console), frontdesk.model.run(console)):
@@ -241,6 +250,20 @@ def listening_socket(settings: Settings) -> socket.socket:
 async def _sync_articles(frontdesk: Frontdesk, console: Console) -> None:
     synced = await frontdesk.knowledge.sync(frontdesk.settings.frontdesk_articles, utc_now())
     console.articles(synced)
+
+
+async def _check(platform: Platform, console: Console) -> None:
+    """Tell what a platform is; one that can't be asked now heals by itself.
+
+    Raises SettingsError when its settings don't work.
+    """
+    try:
+        async with asyncio.timeout(CHECK_SECONDS):
+            logger.info("%s: %s", platform.name, await platform.check())
+    except ChannelUnreachable as err:
+        console.warn(str(err))
+    except TimeoutError:
+        console.warn(f"{platform.name} did not answer within {CHECK_SECONDS:g} s; going on.")
 
 
 def _platforms(frontdesk: Frontdesk) -> list[TelegramChannel | SlackChannel]:
@@ -357,18 +380,15 @@ async def _serve(
     server = _web_server(frontdesk, web, channels, accounts, routes)
     await frontdesk.delivery.resume()
     console.started(frontdesk.settings, channels, password)
-    async with in_background(
-        _encode(frontdesk, console),
-        frontdesk.model.run(console),
-        *(platform.run() for platform in platforms),
-    ):
+    async with in_background(_encode(frontdesk, console), frontdesk.model.run(console)):
         pages = asyncio.create_task(server.serve(sockets=[web_socket]))
-        stop = asyncio.create_task(_signalled())
-        await asyncio.wait([pages, stop], return_when=asyncio.FIRST_COMPLETED)
-        console.stopping()
-        server.should_exit = True
-        await pages
-    await frontdesk.delivery.finish(FINISH_SECONDS)
+        async with in_background(*(platform.run() for platform in platforms)):
+            stop = asyncio.create_task(_signalled())
+            await asyncio.wait([pages, stop], return_when=asyncio.FIRST_COMPLETED)
+            console.stopping()
+            server.should_exit = True
+        # Nothing comes in any more; who waits at the page still gets what is being written.
+        await asyncio.gather(pages, frontdesk.delivery.finish(FINISH_SECONDS))
     for platform in platforms:
         await platform.close()
 
@@ -390,7 +410,11 @@ def _web_server(
         frontdesk.prompts,
     )
     config = uvicorn.Config(
-        app, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=2
+        app,
+        log_config=None,
+        access_log=False,
+        lifespan="off",
+        timeout_graceful_shutdown=int(FINISH_SECONDS),
     )
     return _Server(config)
 

@@ -8,14 +8,18 @@ says what happens when the program ends at each of these steps.
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 from weakref import WeakValueDictionary
 
+from bot.admission import Admission
 from bot.answering import Answerer, Transcribe
 from bot.conversation import Answer, ConversationManager
+from bot.holds import Author, Holds
+from bot.limits import Limits, Share
 from bot.lines import Line, Removal, Task
 from bot.log import feedback, inbox, outbox, record
 from bot.log.inbox import Received
@@ -50,6 +54,7 @@ class Delivery:
         streams: frozenset[str] = frozenset(),
         burst_seconds: float = 0.0,
         transcribe: Transcribe | None = None,
+        limits: Limits | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         pause: Pause = asyncio.sleep,
     ) -> None:
@@ -58,20 +63,31 @@ class Delivery:
         self._metrics = metrics
         self._now = now
         self._channels: dict[str, Channel] = {}
+        limits = limits or Limits()
+        self._admission = Admission(limits, metrics)
+        self._holds = Holds(limits.minute_seconds, self._release)
+        self._since: dict[int, float] = {}  # when each message that waits began to
         self._answerer = Answerer(
             store,
             self._writer,
             conversations,
             self._channels,
+            self._admission,
             streams=streams,
             burst_seconds=burst_seconds,
             transcribe=transcribe,
+            now=now,
             pause=pause,
         )
         self._sender = Sender(self._writer, self._channels, metrics, now, pause)
         self._lines: dict[tuple[str, str], Line] = {}
         self._doors: WeakValueDictionary[tuple[str, str], asyncio.Lock] = WeakValueDictionary()
         self._running: set[asyncio.Task[Any]] = set()
+        metrics.watch_answers(
+            waiting=lambda: self._admission.waiting,
+            running=lambda: self._admission.running,
+            oldest_seconds=self._oldest_seconds,
+        )
 
     def add(self, channel: Channel) -> None:
         """Let a channel receive replies."""
@@ -104,6 +120,14 @@ class Delivery:
     async def move(self, channel: str, old: str, new: str) -> None:
         """Let conversations go on at another address. Raises LogError when it can't be stored."""
         await self._store.write(lambda db: record.move(db, channel, old, new))
+
+    def leave(self, channel: str, event_key: str, address: str) -> None:
+        """Let the model stop: nobody waits any more for the answer to a message.
+
+        It is answered all the same, from the articles, and stored for when they come back.
+        """
+        if line := self._lines.get((channel, address)):
+            line.leave(event_key)
 
     async def _accept(self, incoming: Incoming) -> bool:
         # One after the other: a long message takes longer to mask than the short one behind it.
@@ -142,9 +166,8 @@ class Delivery:
     async def resume(self) -> None:
         """Go on with what an earlier run of the program left unfinished."""
         now = self._now()
-        doubtful = await self._store.write(lambda db: outbox.settle_interrupted(db, now))
-        if doubtful:
-            logger.warning("%d replies were interrupted while being sent; see the log.", doubtful)
+        if doubtful := await self._store.write(outbox.doubt_interrupted):
+            logger.warning("The sending of %d replies was interrupted; it goes on.", doubtful)
         await self._writer.erase_requested(now)
         left: list[Task] = [
             *await self._store.read(outbox.unsent),
@@ -158,6 +181,7 @@ class Delivery:
 
     async def finish(self, seconds: float) -> None:
         """Wait for running answers; what is left after `seconds` goes on at the next start."""
+        self._holds.close()
         loop = asyncio.get_running_loop()
         end = loop.time() + seconds
         # Again and again: a message that is being stored begins to be answered meanwhile.
@@ -170,6 +194,10 @@ class Delivery:
     # One conversation.
 
     def _enqueue(self, place: tuple[str, str], task: Task) -> None:
+        if isinstance(task, Received):
+            if self._holds.has(task):
+                return
+            self._since.setdefault(task.id, time.monotonic())
         line = self._lines.get(place)
         if line is None:
             line = self._lines[place] = Line()
@@ -198,26 +226,68 @@ class Delivery:
         if isinstance(task, Removal):
             withdrawn, now = task.message, self._now()
             return await self._writer.write(lambda db: record.retraction(db, withdrawn, now))
+        counted: set[int] = set()
         try:
-            return await self._answer(line)
+            if self._holds.has(task):  # it came before its author was asked to wait
+                counted.add(task.id)
+                return None
+            return await self._answer(line, counted)
         finally:
             line.answering = []
+            for message in counted:
+                self._since.pop(message, None)
 
-    async def _answer(self, line: Line) -> Outgoing | None:
+    async def _answer(self, line: Line, counted: set[int]) -> Outgoing | None:
         """Return the stored reply to what the customer wrote, or None when nothing waits for one.
 
         Begins anew whenever the customer adds to it, changes it or takes some of it back.
         """
-        counted: set[int] = set()
+        model_calls = 0
         while True:
             line.absorb()
             batch = await self._begin_attempt(line, counted)
             if not batch:
                 return None
-            attempt = self._answerer.attempt(batch)
+            if not self._share_of(batch).has_messages_left:
+                return await self._ask_to_slow_down(batch)
+            since = min(self._since.get(each.id, time.monotonic()) for each in batch)
+            attempt = self._answerer.attempt(batch, since, has_stopped=line.has_stopped)
             answer = await line.until_interrupted(attempt)
-            if answer and (outgoing := await self._store_answer(attempt.batch, answer)):
-                return outgoing
+            model_calls += attempt.model_calls
+            if answer:
+                answer = replace(answer, model_calls=model_calls)
+                if outgoing := await self._store_answer(attempt.batch, answer):
+                    return outgoing
+
+    async def _ask_to_slow_down(self, batch: Sequence[Received]) -> Outgoing | None:
+        """Return the stored request to wait, said once; an edited message's answer just stands."""
+        self._holds.begin(Author.of(batch[-1]))
+        if batch[-1].edits is not None:
+            return None
+        answer = await self._answerer.shed(batch, "messages_per_minute")
+        return await self._store_answer(batch, answer)
+
+    def _release(self, author: Author) -> None:
+        self._start(self._take_up(author))
+
+    async def _take_up(self, author: Author) -> None:
+        """Have everything answered that somebody wrote while they were asked to wait."""
+        try:
+            left = await self._store.read(inbox.unanswered)
+        except Exception:
+            logger.exception("What waits in the inbox can't be read; it is tried again.")
+            self._holds.begin(author)
+            return
+        for message in left:  # wherever they wrote: the conversation may have moved
+            if (message.channel, message.customer) == (author.channel, author.customer):
+                self._enqueue(_place(message), message)
+
+    def _oldest_seconds(self) -> float:
+        now = time.monotonic()
+        return now - min(self._since.values(), default=now)
+
+    def _share_of(self, batch: Sequence[Received]) -> Share:
+        return self._admission.shares.of(batch[-1].channel, batch[-1].customer)
 
     async def _begin_attempt(self, line: Line, counted: set[int]) -> list[Received]:
         """Return the messages that still wait, as they read now; each is counted once."""
@@ -230,8 +300,13 @@ class Delivery:
     async def _store_answer(self, batch: Sequence[Received], answer: Answer) -> Outgoing | None:
         now = self._now()
         outgoing = await self._writer.write(lambda db: record.exchange(db, batch, answer, now))
-        if outgoing:
-            self._metrics.answered(outgoing.channel, answer)
+        if outgoing is None:
+            return None
+        self._metrics.answered(outgoing.channel, answer)
+        if outgoing.source == "busy":
+            self._metrics.shed(answer.decision.policy.removeprefix("overload/"))
+        else:
+            self._share_of(batch).messages.add(len(batch))
         return outgoing
 
 

@@ -12,7 +12,7 @@ Language = Literal["en", "zh"]
 LANGUAGES: tuple[Language, ...] = ("en", "zh")
 
 Role = Literal["customer", "assistant", "agent"]
-Source = Literal["draft", "article", "courtesy", "clarification", "handoff", "command"]
+Source = Literal["draft", "article", "courtesy", "clarification", "handoff", "command", "busy"]
 Stage = Literal["searching", "writing"]
 HandoffReason = Literal["no_article", "asked_for_person", "failure"]
 AttachmentKind = Literal["photo", "document", "voice", "audio", "video", "other"]

@@ -50,6 +50,9 @@ class PatientWriter:
     async def erase_requested(self, now: datetime) -> None:
         """Erase who asked for it and has been told, from the file and from the WAL beside it."""
         if await self.write(lambda db: erasure.erase_requested(db, now)):
+            is_more = await self.write(lambda db: erasure.sweep(db, now, is_first=True))
+            while is_more:
+                is_more = await self.write(lambda db: erasure.sweep(db, now, is_first=False))
             try:
                 await self._store.empty_wal()
             except LogError as err:

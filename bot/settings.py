@@ -78,7 +78,10 @@ class Settings(BaseSettings):
         3, ge=0, le=8, description="drafts asked of the model for each question; 0: none"
     )
     frontdesk_draft_seconds: float | None = Field(
-        None, gt=0, le=60, description="longest wait for drafts before the articles answer alone"
+        None,
+        gt=0,
+        le=60,
+        description="longest wait until a draft can be shown before the articles answer alone",
     )
     frontdesk_draft_tokens: int | None = Field(
         None, ge=16, le=8192, description="longest draft, with a model's reasoning before it"
@@ -93,6 +96,15 @@ class Settings(BaseSettings):
     )
     frontdesk_burst_seconds: float = Field(
         1.0, ge=0, le=30, description="wait for the rest of a message that looks unfinished"
+    )
+    frontdesk_customer_messages_per_minute: int = Field(
+        20, ge=0, description="messages of one customer answered in a minute; 0: all of them"
+    )
+    frontdesk_customer_tokens_per_day: int = Field(
+        200_000,
+        ge=0,
+        description="tokens of the model spent on one customer in a day; over it the articles "
+        "answer alone; 0: no limit",
     )
     frontdesk_link_hosts: Listed[str] = Field(
         (), description="hosts that replies may link to, beside those of the articles' own urls"

@@ -24,6 +24,7 @@ from bot.knowledge.encoder import Vectors
 from bot.knowledge.scoring import Hit
 from bot.knowledge.search import Knowledge
 from bot.knowledge.words import words
+from bot.limits import Limits
 from bot.log.store import Store
 from bot.messages import (
     Attachment,
@@ -36,7 +37,7 @@ from bot.messages import (
     Stage,
 )
 from bot.metrics import Metrics
-from bot.model import ChatModel
+from bot.model import ChatModel, Timeouts
 from bot.ranking.policy import FixedOrder, Policy
 from prompts import Prompts
 
@@ -191,6 +192,13 @@ class ScriptedChannel:
         self._changed = asyncio.Event()
 
 
+async def eventually(is_true: Callable[[], object]) -> None:
+    """Wait until something is so of which nothing tells."""
+    async with asyncio.timeout(DEADLINE_SECONDS):
+        while not is_true():  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+
+
 @dataclass
 class Pauses:
     """Stands for waiting: keeps how long, and goes on at once."""
@@ -279,7 +287,9 @@ async def open_desk(
     burst_seconds: float = 0.0,
     transcribe: Transcribe | None = None,
     deadline_seconds: float = DEADLINE_SECONDS,
+    between_tokens_seconds: float = 5.0,
     policy: Policy | None = None,
+    limits: Limits | None = None,
 ) -> AsyncIterator[Desk]:
     """Open the desk of the small shop in `folder`; without `model_url` no model answers.
 
@@ -289,7 +299,8 @@ async def open_desk(
     prompts = Prompts.load()
     channel = channel or ScriptedChannel()
     pauses, registry = Pauses(), CollectorRegistry()
-    chat_model = ChatModel(url=model_url, name=model, timeout_seconds=DEADLINE_SECONDS)
+    timeouts = Timeouts(visible=deadline_seconds, between_tokens=between_tokens_seconds)
+    chat_model = ChatModel(url=model_url, name=model, timeouts=timeouts)
     with Store(folder / "frontdesk.db") as store:
         knowledge = Knowledge(store, WordEncoder())
         await knowledge.sync(write_articles(folder / "articles"), NOW)
@@ -298,7 +309,6 @@ async def open_desk(
             prompts,
             drafts=0 if model_url == NO_MODEL else drafts,
             longest_tokens=160,
-            deadline_seconds=deadline_seconds,
             languages=("en", "zh"),
         )
         conversations = around(
@@ -317,6 +327,7 @@ async def open_desk(
             streams=frozenset({channel.name} if streams else ()),
             burst_seconds=burst_seconds,
             transcribe=transcribe,
+            limits=limits or Limits(),
             pause=pause or pauses,
         )
         delivery.add(channel)

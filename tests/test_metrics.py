@@ -2,9 +2,11 @@
 
 from prometheus_client import CollectorRegistry, generate_latest
 
+from bot.breaker import FAILURES, Breaker
 from bot.conversation import Answer
 from bot.messages import Candidate, Decision
 from bot.metrics import Metrics
+from bot.model_calls import Call
 from bot.understanding import understand
 
 
@@ -63,6 +65,33 @@ def test_that_failed_deliveries_are_counted_by_what_follows() -> None:
         assert registry.get_sample_value("frontdesk_undelivered_total", labels) == 1
 
 
+def test_that_requests_to_the_model_are_counted_by_their_outcome() -> None:
+    registry = CollectorRegistry()
+    metrics = Metrics(registry)
+
+    metrics.model_called(Call(outcome="unavailable", started=0.0))
+    metrics.model_called(
+        Call(outcome="answered", started=0.0, first_token_seconds=0.3, is_retry=True)
+    )
+
+    value = registry.get_sample_value
+    assert value("frontdesk_model_calls_total", {"outcome": "unavailable"}) == 1
+    assert value("frontdesk_model_calls_total", {"outcome": "answered"}) == 1
+    assert value("frontdesk_model_retries_total") == 1
+    assert value("frontdesk_model_first_token_seconds_sum") == 0.3
+
+
+def test_that_the_figures_say_whether_the_breaker_is_open() -> None:
+    registry, breaker = CollectorRegistry(), Breaker(clock=lambda: 1.0)
+    Metrics(registry).follow_breaker(breaker)
+    before = registry.get_sample_value("frontdesk_model_breaker_open")
+
+    for _ in range(FAILURES):
+        breaker.note(Call(outcome="broken", started=1.0))
+
+    assert (before, registry.get_sample_value("frontdesk_model_breaker_open")) == (0, 1)
+
+
 def test_that_no_text_of_a_customer_is_in_the_figures() -> None:
     registry = CollectorRegistry()
     Metrics(registry).answered("web", answer(None))
@@ -71,3 +100,19 @@ def test_that_no_text_of_a_customer_is_in_the_figures() -> None:
 
     assert "frontdesk_replies_total" in page
     assert not any(word in page for word in ("ada", "Secret", "秘密", "在吗"))
+
+
+def test_that_gauges_show_what_is_so_now() -> None:
+    registry = CollectorRegistry()
+    metrics = Metrics(registry)
+    waiting = [3]
+    metrics.watch_encoder(lambda: 7)
+    metrics.watch_answers(waiting=lambda: waiting[0], running=lambda: 2, oldest_seconds=lambda: 1.5)
+
+    waiting[0] = 4
+
+    value = registry.get_sample_value
+    assert value("frontdesk_encoder_queue") == 7
+    assert value("frontdesk_waiting_conversations") == 4
+    assert value("frontdesk_running_answers") == 2
+    assert value("frontdesk_oldest_waiting_message_seconds") == 1.5

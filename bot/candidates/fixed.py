@@ -1,6 +1,6 @@
 """Replies that need no article: courtesies, requests for words, and hand-offs."""
 
-from bot.messages import Candidate, HandoffReason, Language
+from bot.messages import Candidate, Choice, HandoffReason, Language
 from bot.understanding import LONGEST_QUESTION, Understood
 from prompts import Prompts
 
@@ -41,3 +41,14 @@ def handoff(reason: HandoffReason, language: Language, prompts: Prompts) -> Cand
         text=prompts.text(_HANDOFF_PROMPTS[reason], language),
         handoff_reason=reason,
     )
+
+
+def busy(language: Language, prompts: Prompts) -> Candidate:
+    """Return the reply to a message that can't be answered in time."""
+    person = Choice(label=prompts.labels("choices", language)["human"], command="/human")
+    return Candidate(source="busy", text=prompts.text("busy", language), choices=(person,))
+
+
+def slow_down(language: Language, prompts: Prompts) -> Candidate:
+    """Return the reply to a customer who writes faster than is answered."""
+    return Candidate(source="busy", text=prompts.text("slow_down", language))

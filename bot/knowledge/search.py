@@ -2,17 +2,21 @@
 
 Both searches name candidates, so that a name or a number that the encoder knows nothing about still
 finds its passage; bot/knowledge/scoring.py orders them. Until the vectors of new articles are made
-(seconds to minutes after the first start) words alone decide.
+(seconds to minutes after the first start), and while more questions wait for the encoder than it
+can take in time, words alone decide.
 """
 
 import asyncio
 import contextlib
 import logging
+import math
+import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import cast
 from urllib.parse import urlsplit
 
 from bot.knowledge import index
@@ -44,6 +48,8 @@ SHORTLIST = 20  # passages from each of the two searches
 ARTICLES_FOUND = 3
 PASSAGES_EACH = 2
 ENCODED_AT_ONCE = 8
+LIKELY_QUESTION_SECONDS = 0.03  # until questions have been timed
+_WEIGHT_OF_NEWEST = 0.1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +70,8 @@ class Knowledge:
         self._encoder = encoder
         # One thread: the encoder takes one call at a time, and the model's engine needs the cores.
         self._encoding = ThreadPoolExecutor(1, thread_name_prefix="encoder")
+        self._questions_waiting = 0
+        self._question_seconds = LIKELY_QUESTION_SECONDS
         self._passages: dict[PassageId, Passage] = {}
         self._articles: dict[str, list[Passage]] = {}
         self._questions: dict[str, list[str]] = {}
@@ -96,11 +104,22 @@ class Knowledge:
             progress(start + len(batch), len(missing))
         await self._load()
 
-    async def search(self, question: str, language: Language) -> list[Hit]:
+    @property
+    def questions_waiting(self) -> int:
+        """How many questions wait for the encoder, with the one that it works on."""
+        return self._questions_waiting
+
+    async def search(
+        self, question: str, language: Language, *, encoder_seconds: float = math.inf
+    ) -> list[Hit]:
         """Return the best passages of the nearest articles, best article and passage first.
 
-        Passages are in the question's language where there are any in it.
+        Passages are in the question's language where there are any in it. Where the encoder would
+        take longer than `encoder_seconds`, words alone decide.
         """
+        return await self._search(question, language, await self._vector(question, encoder_seconds))
+
+    async def _search(self, question: str, language: Language, vector: Vectors | None) -> list[Hit]:
         if not any(passage.language == language for passage in self._passages.values()):
             language = "zh" if language == "en" else "en"
         found, rarity = await self._store.read(
@@ -109,7 +128,7 @@ class Knowledge:
                 index.rarity(db, question, language),
             )
         )
-        likeness = await self._likeness(question, language)
+        likeness = self._likeness(vector, language)
         scores = {
             article: article_score(
                 self._articles[article],
@@ -124,7 +143,12 @@ class Knowledge:
         return [hit for name in nearest for hit in self._hits(name, scores[name], likeness, rarity)]
 
     async def search_translated(
-        self, question: str, written: Language, wanted: Language
+        self,
+        question: str,
+        written: Language,
+        wanted: Language,
+        *,
+        encoder_seconds: float = math.inf,
     ) -> list[Hit]:
         """Return the passages for a question in one language from the articles in another.
 
@@ -132,8 +156,9 @@ class Knowledge:
         what they say; then each one's counterpart is taken (`zh/returns` for `en/returns`). Where
         no article has one, what was found is returned as it is.
         """
-        hits = await self.search(question, written)
-        likeness = await self._likeness(question, wanted)
+        vector = await self._vector(question, encoder_seconds)
+        hits = await self._search(question, written, vector)
+        likeness = self._likeness(vector, wanted)
         scores = {_counterpart(hit.passage.article, written, wanted): hit.score for hit in hits}
         # Each language has its own score from which an article counts as the answer.
         shift = ENOUGH[wanted] - ENOUGH[written] if likeness else 0.0
@@ -203,11 +228,32 @@ class Knowledge:
         vectors = await self._in_encoder(encode, [text.text for text in texts])
         await self._store.write(lambda db: keep_vectors(db, self._encoder.name, texts, vectors))
 
-    async def _likeness(self, question: str, language: Language) -> dict[str, Likeness]:
-        if language not in self._matrices:
+    def _likeness(self, vector: Vectors | None, language: Language) -> dict[str, Likeness]:
+        if vector is None or language not in self._matrices:
             return {}
-        [vector] = await self._in_encoder(self._encoder.questions, [question])
         return self._matrices[language].likeness(vector)
+
+    async def _vector(self, question: str, seconds: float) -> Vectors | None:
+        """Return a question's vector, or None where it can't be had within `seconds`."""
+        likely = (self._questions_waiting + 1) * self._question_seconds
+        if not self._matrices or likely > seconds:
+            return None
+        self._questions_waiting += 1
+        try:
+            async with asyncio.timeout(seconds if seconds < math.inf else None):
+                [vector] = await self._in_encoder(self._timed, [question])
+        except TimeoutError:
+            return None
+        finally:
+            self._questions_waiting -= 1
+        return cast(Vectors, vector)
+
+    def _timed(self, questions: Sequence[str]) -> Vectors:
+        started = time.perf_counter()
+        vectors = self._encoder.questions(questions)
+        took = time.perf_counter() - started
+        self._question_seconds += _WEIGHT_OF_NEWEST * (took - self._question_seconds)
+        return vectors
 
     async def _in_encoder(
         self, work: Callable[[Sequence[str]], Vectors], texts: Sequence[str]

@@ -15,6 +15,7 @@ def customer_data(db: Database, channel: str, customer: str) -> str:
             "conversations": _conversations(db, channel, customer),
             "messages": _messages(db, channel, customer),
             "feedback": _feedback(db, channel, customer),
+            "usage": _usage(db, channel, customer),
         },
         ensure_ascii=False,
         indent=2,
@@ -72,6 +73,15 @@ def _feedback(db: Database, channel: str, customer: str) -> list[dict[str, Any]]
         db.query(
             "SELECT created_at AS time, verdict, complaint, comment, origin FROM feedback"
             " WHERE channel = ? AND customer = ? ORDER BY id",
+            [channel, customer],
+        )
+    )
+
+
+def _usage(db: Database, channel: str, customer: str) -> list[dict[str, Any]]:
+    return list(
+        db.query(
+            "SELECT day, calls, tokens FROM usage WHERE channel = ? AND customer = ? ORDER BY day",
             [channel, customer],
         )
     )

@@ -13,11 +13,12 @@ from sqlite_utils import Database
 from bot.conversation import Answer
 from bot.knowledge.scoring import Hit
 from bot.knowledge.words import fts_text
-from bot.log import erasure, inbox, outbox
+from bot.log import erasure, inbox, outbox, usage
 from bot.log.export import customer_data
 from bot.log.inbox import Received
 from bot.log.rows import insert
 from bot.messages import ConversationId, Document, Language, Outgoing, Turn, TurnId
+from bot.model import estimated_tokens
 from bot.understanding import language_of
 
 
@@ -91,6 +92,7 @@ def exchange(
         latency_ms=answer.latency_ms,
     )
     _record_decision(db, replied, answer)
+    _count_usage(db, last, answer, now)
     if reason := answer.decision.candidate.handoff_reason:
         row = {"conversation": conversation, "turn": replied, "reason": reason, "created_at": at}
         insert(db, "handoffs", row)
@@ -386,6 +388,27 @@ def _record_generation(db: Database, turn: TurnId, answer: Answer) -> None:
     row = asdict(answer.generation)
     del row["texts"], row["log_probabilities"]  # each draft is a candidate
     insert(db, "generations", {**row, "turn": turn, "sampling": _json(row["sampling"])})
+
+
+def _count_usage(db: Database, received: Received, answer: Answer, now: datetime) -> None:
+    if answer.model_calls == 0:
+        return
+    tokens = answer.model_calls * _tokens_of_a_call(answer)
+    usage.add(
+        db, received.channel, received.customer, now, calls=answer.model_calls, tokens=tokens
+    )
+
+
+def _tokens_of_a_call(answer: Answer) -> int:
+    """Return what the server said that a call took, or about that where it did not."""
+    generation = answer.generation
+    passages = (f"{hit.passage.title} {hit.passage.text}" for hit in answer.hits)
+    asked = estimated_tokens("\n".join((answer.message.text, *passages)))
+    if generation is None:
+        return asked
+    written = sum(estimated_tokens(text) for text in generation.texts)
+    used = generation.input_tokens, generation.output_tokens
+    return (asked if used[0] is None else used[0]) + (written if used[1] is None else used[1])
 
 
 def _new_id() -> str:

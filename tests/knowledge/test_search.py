@@ -1,24 +1,49 @@
 """Search over the small shop: by words alone, by vectors, and while articles change."""
 
-from collections.abc import Iterator
+import asyncio
+import threading
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
 from bot.errors import ArticlesError
+from bot.knowledge.encoder import Vectors
 from bot.knowledge.search import ARTICLES_FOUND, PASSAGES_EACH, Knowledge
 from bot.log.store import Store
 from bot.messages import Language
-from tests.small_shop import ARTICLES, NOW, QUESTION, UNANSWERABLE, WordEncoder
+from tests.small_shop import (
+    ARTICLES,
+    DEADLINE_SECONDS,
+    NOW,
+    QUESTION,
+    UNANSWERABLE,
+    WordEncoder,
+)
+
+
+class HeldEncoder(WordEncoder):
+    """Encodes questions only while it is `free`; `begun` is set with each."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.begun = threading.Event()
+        self.free = threading.Event()
+        self.free.set()
+
+    def questions(self, texts: Sequence[str]) -> Vectors:
+        self.begun.set()
+        assert self.free.wait(DEADLINE_SECONDS)
+        return self.passages(texts)
 
 
 @pytest.fixture
-def encoder() -> WordEncoder:
-    return WordEncoder()
+def encoder() -> HeldEncoder:
+    return HeldEncoder()
 
 
 @pytest.fixture
-def knowledge(store: Store, encoder: WordEncoder) -> Iterator[Knowledge]:
+def knowledge(store: Store, encoder: HeldEncoder) -> Iterator[Knowledge]:
     opened = Knowledge(store, encoder)
     yield opened
     opened.close()
@@ -133,6 +158,48 @@ async def test_that_words_decide_in_a_language_whose_vectors_are_not_all_there(
     chinese = await knowledge.search(QUESTION["zh"], "zh")
     assert {found.similarity for found in english} == {None}
     assert all(found.similarity is not None for found in chinese)
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+async def test_that_words_decide_while_the_encoder_is_busy(
+    knowledge: Knowledge, encoder: HeldEncoder, articles: Path, language: Language
+) -> None:
+    await knowledge.sync(articles, NOW)
+    await knowledge.encode(no_progress)
+    encoder.free.clear()
+    first = asyncio.create_task(knowledge.search("How much is delivery?", "en"))
+    await asyncio.to_thread(encoder.begun.wait)
+
+    hits = await knowledge.search(QUESTION[language], language, encoder_seconds=0.05)
+    waiting = knowledge.questions_waiting
+    encoder.free.set()
+
+    assert hits[0].passage.article == f"{language}/returns"
+    assert {found.similarity for found in hits} == {None}
+    assert waiting == 1
+    assert (await first)[0].similarity is not None
+    assert QUESTION[language] not in encoder.encoded  # what is too late is not worked on
+
+
+async def test_that_a_slow_encoder_is_not_even_asked(
+    knowledge: Knowledge, encoder: HeldEncoder, articles: Path
+) -> None:
+    await knowledge.sync(articles, NOW)
+    await knowledge.encode(no_progress)
+    encoder.free.clear()
+    waiting = [asyncio.create_task(knowledge.search(QUESTION["en"], "en")) for _ in range(4)]
+    await asyncio.to_thread(encoder.begun.wait)
+    async with asyncio.timeout(DEADLINE_SECONDS):
+        while knowledge.questions_waiting < len(waiting):  # noqa: ASYNC110 - nothing tells
+            await asyncio.sleep(0.01)
+
+    # Four questions of about 30 ms each are before it.
+    await knowledge.search(QUESTION["zh"], "zh", encoder_seconds=0.1)
+
+    assert knowledge.questions_waiting == len(waiting)
+    encoder.free.set()
+    await asyncio.gather(*waiting)
+    assert knowledge.questions_waiting == 0
 
 
 async def test_that_retired_articles_are_not_found(knowledge: Knowledge, articles: Path) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlite_utils import Database
 
-from bot.log import export, feedback, inbox
+from bot.log import export, feedback, inbox, usage
 from bot.messages import Attachment, Feedback, Withdrawal
 from tests.log.writing import LATER, exchange, receive
 from tests.small_shop import NOW, incoming
@@ -22,6 +22,7 @@ def test_that_nobody_has_no_data(db: Database) -> None:
         "conversations": [],
         "messages": [],
         "feedback": [],
+        "usage": [],
     }
 
 
@@ -43,8 +44,11 @@ def test_that_everything_of_a_customer_is_in_it(db: Database) -> None:
     )
     feedback.rate(db, press, LATER)
 
+    usage.add(db, "test", "customer-ada", LATER, calls=2, tokens=300)
+
     found = data(db)
 
+    assert found["usage"] == [{"day": "2026-03-01", "calls": 2, "tokens": 300}]
     assert [[turn["text"] for turn in each["turns"]] for each in found["conversations"]] == [
         ["怎么退货？", "Yes. 可以。"],
         ["Where is it?", "Yes. 可以。"],
