@@ -15,7 +15,7 @@ from bot.messages import COMPLAINTS, LANGUAGES, Complaint, Feedback, Incoming, L
 COMPLAINT_MODAL = "frontdesk_complaint"
 SHORTCUT = "ask_frontdesk"
 SLASH_COMMAND = "/frontdesk"
-_WORDS_OF_COMMANDS = frozenset({"start", "help", "human", "language", "forget", "export"})
+_WORDS_OF_COMMANDS = frozenset({"start", "help", "human", "language", "stop", "forget", "export"})
 
 
 class _Loose(BaseModel):

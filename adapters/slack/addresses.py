@@ -84,6 +84,12 @@ class Post:
         return ":".join((kind, str(self), detail, *([thread] if thread else [])))
 
 
+def time_of(event_key: str) -> str | None:
+    """Return the ts of the message that an event is about, or None where it is about none."""
+    kind, *fields = event_key.split(":")
+    return fields[1] if kind in _KINDS_OF_POSTS and len(fields) >= 3 else None
+
+
 def _thread_of(event_key: str) -> str | None:
     """Return the thread of a DM that a reply to this event belongs to, or None."""
     kind, *fields = event_key.split(":")

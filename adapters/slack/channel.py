@@ -26,6 +26,7 @@ from adapters.slack.manifest import SCOPES
 from adapters.slack.posting import Posting
 from adapters.slack.presence import SlackPresence
 from adapters.slack.receiving import Receiver
+from adapters.slack.recovery import SETTLING_SECONDS, Recovery
 from adapters.slack.socket import Socket
 from adapters.slack.streams import Streams
 from adapters.slack.workspaces import SLACK_LIMITS, SlackLimits, Workspaces
@@ -61,6 +62,7 @@ class SlackChannel:
         private_channels: Iterable[str] = (),
         limits: SlackLimits = SLACK_LIMITS,
         storing_seconds: float = 2.0,
+        settling_seconds: float = SETTLING_SECONDS,
         timeout_seconds: float = 10,
         ping_seconds: float = 3.0,
         patience_seconds: float = 30.0,
@@ -86,6 +88,9 @@ class SlackChannel:
         formatter = Formatter(prompts, links)
         self._streams = Streams(self._workspaces, formatter)
         self._posting = Posting(self._workspaces, formatter, self._streams)
+        self._recovery = Recovery(
+            self._workspaces, self._streams, settling_seconds=settling_seconds
+        )
         self._presence = SlackPresence(self._workspaces, prompts)
         self._afterwards = Afterwards(self._workspaces, dialogues, prompts, self._posting)
         self._receiver = Receiver(
@@ -176,21 +181,36 @@ class SlackChannel:
         """
         return await self._streams.preview(place, text)
 
-    async def send(self, outgoing: Outgoing) -> tuple[str, ...]:
-        """Show a reply, in parts where it is long; return its posts.
+    async def reserve(self, place: Place) -> str | None:
+        """Return what says that an answer was begun: its beginning can be found again."""
+        return self._streams.reserve(place)
 
-        A second call for the same reply goes on after the parts that were posted. Raises
-        DeliveryError where another try may succeed, DeliveryRefused where none will.
+    async def prepare(self, outgoing: Outgoing, *, is_doubtful: bool) -> tuple[str, ...]:
+        """Return the posts that a reply shall stand in; of a doubtful one, what Slack shows of it.
+
+        Raises DeliveryInDoubt where nobody can know, DeliveryError when Slack can't be asked now.
         """
-        where = self._where(outgoing.address, outgoing.in_reply_to)
-        answered = (outgoing.in_reply_to, *outgoing.also_answers)
-        places = {self._where(outgoing.address, key) for key in answered}
-        shown = [place for place in places if self._presence.end(place)]
+        places = self._places(outgoing)
+        return await self._recovery.posts(outgoing, places, is_doubtful=is_doubtful)
+
+    async def send(self, outgoing: Outgoing) -> tuple[str, ...]:
+        """Show a prepared reply, in parts where it is long; return its posts.
+
+        Raises DeliveryError where another try may succeed, DeliveryInDoubt where `prepare` has to
+        find out before, DeliveryRefused where none will.
+        """
+        places = self._places(outgoing)
+        shown = [place for place in {*places} if self._presence.end(place)]
         try:
-            return await self._posting.send(outgoing, where)
+            return await self._posting.send(outgoing, places[0])
         finally:
             for place in shown:
                 self._afterwards.begin("The end of a status", self._presence.clear(place))
+
+    def _places(self, outgoing: Outgoing) -> list[Address]:
+        """Return where each message that a reply answers is answered, its own first."""
+        answered = (outgoing.in_reply_to, *outgoing.also_answers)
+        return [self._where(outgoing.address, key) for key in answered]
 
     def _where(self, address: str, in_reply_to: str) -> Address:
         return Address.parse(address).answering(in_reply_to)

@@ -64,6 +64,8 @@ _WRONG_TOKEN = frozenset(
         "token_revoked",
     }
 )
+# Slack says of these that some of what was asked for may have been done.
+_PERHAPS_DONE = frozenset({"fatal_error", "internal_error"})
 _MENDING = {
     "SLACK_BOT_TOKEN": "set it to the Bot User OAuth Token (xoxb-…) under OAuth & Permissions of "
     "your Slack app",
@@ -119,6 +121,13 @@ def status_of(error: SlackApiError) -> int:
     return int(getattr(response, "status_code", 0) or getattr(response, "status", 0))
 
 
+def needed_scope(error: BaseException | None) -> str | None:
+    """Return the scope without which Slack refused a request, or None if it was not that."""
+    if not isinstance(error, SlackApiError) or error_code(error) != "missing_scope":
+        return None
+    return str(error.response.get("needed") or "that docs/slack.md lists for it")
+
+
 def seconds_to_wait(error: SlackApiError) -> float | None:
     """Return how long Slack asks us to wait, or None if it does not."""
     if status_of(error) != 429 and error_code(error) not in ("ratelimited", "rate_limited"):
@@ -168,7 +177,7 @@ def delivery_error(error: Exception, setting: str, base_url: str) -> DeliveryErr
             return DeliveryError("Slack asks us to wait.", seconds)
         if (code := error_code(error)) in _REFUSED:
             return DeliveryRefused(f"Slack refused the reply: {code}.")
-        if status_of(error) >= 500:
+        if status_of(error) >= 500 or code in _PERHAPS_DONE:
             return in_doubt(f"Slack failed at taking the reply ({code}).")
     sentence = explain(error, setting, base_url)
     return DeliveryError(sentence) if _is_surely_not_posted(error) else in_doubt(sentence)

@@ -57,7 +57,7 @@ def event_routes(app: AsyncApp, signing_secret: str) -> list[Route]:
             return JSONResponse({"error": "invalid request"}, status_code=401)
         try:
             parsed = to_async_bolt_request(request, body)
-        except (AttributeError, LookupError, TypeError, ValueError):
+        except (AttributeError, LookupError, RecursionError, TypeError, ValueError):
             # Bolt trips over payloads that are not built like Slack's.
             return JSONResponse({"error": "not readable"}, status_code=400)
         return to_starlette_response(await app.async_dispatch(parsed))

@@ -9,6 +9,7 @@ import json
 import logging
 import os
 import secrets
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -25,17 +26,28 @@ from bot.log.store import Store
 
 KEY_FILE = "slack.key"
 STATE_SECONDS = 600
+MOST_STATES = 1000  # that are known to be used; Slack takes the code beside a state once, too
+_TOO_MANY = (
+    "state_hash IN (SELECT state_hash FROM slack_oauth_states"
+    " ORDER BY created_at DESC LIMIT -1 OFFSET ?)"
+)
 _logger = logging.getLogger(__name__)
 
 
 class SlackInstallations(AsyncInstallationStore, AsyncOAuthStateStore):
-    """Installations and the states of installations under way.
+    """Installations, and the states of those under way that were used up.
 
     Raises SettingsError when the key file can't be made or read.
     """
 
-    def __init__(self, store: Store, folder: Path) -> None:
+    def __init__(
+        self,
+        store: Store,
+        folder: Path,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
         self._store = store
+        self._now = now
         self._fernet = _fernet(folder / KEY_FILE)
 
     @property
@@ -137,28 +149,30 @@ class SlackInstallations(AsyncInstallationStore, AsyncOAuthStateStore):
         await self.async_delete_installation(enterprise_id=enterprise_id, team_id=team_id)
 
     async def async_issue(self, *args: Any, **kwargs: Any) -> str:
-        """Return a new state for one installation, good for ten minutes."""
-        state, now = secrets.token_urlsafe(32), datetime.now(UTC)
-        row = {"state_hash": _hash(state), "created_at": now.isoformat()}
+        """Return a new state for one installation, good for ten minutes.
 
-        def issue(db: Database) -> None:
-            db.table("slack_oauth_states").delete_where("created_at < ?", [_oldest(now)])
-            db.table("slack_oauth_states").insert(row, pk="state_hash")
-
-        await self._store.write(issue)
-        return state
+        Nothing is stored: anybody may ask for one, as often as they like.
+        """
+        at = int(self._now().timestamp())
+        return self._fernet.encrypt_at_time(secrets.token_bytes(16), at).decode()
 
     async def async_consume(self, state: str) -> bool:
         """Return whether a state was issued in the last ten minutes; it is used up then."""
-        hashed, oldest = _hash(state), _oldest(datetime.now(UTC))
+        now = self._now()
+        try:
+            self._fernet.decrypt_at_time(state.encode(), STATE_SECONDS, int(now.timestamp()))
+        except InvalidToken:
+            return False
+        row = {"state_hash": _hash(state), "created_at": now.isoformat()}
 
         def consume(db: Database) -> bool:
-            found = db.execute(
-                "SELECT created_at >= ? FROM slack_oauth_states WHERE state_hash = ?",
-                [oldest, hashed],
-            ).fetchone()
-            db.table("slack_oauth_states").delete_where("state_hash = ?", [hashed])
-            return bool(found and found[0])
+            used = db.table("slack_oauth_states")
+            used.delete_where("created_at < ?", [_oldest(now)])
+            if used.count_where("state_hash = ?", [row["state_hash"]]):
+                return False
+            used.insert(row, pk="state_hash")
+            used.delete_where(_TOO_MANY, [MOST_STATES])
+            return True
 
         return await self._store.write(consume)
 

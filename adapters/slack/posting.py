@@ -1,6 +1,7 @@
 """Replies on their way into Slack: posts, edits of posts, and messages that only one can see."""
 
 import logging
+from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,9 +10,10 @@ from adapters.slack.addresses import Address, Post, unscoped
 from adapters.slack.client import in_doubt
 from adapters.slack.files import upload
 from adapters.slack.formatting import Body, Formatter
+from adapters.slack.history import History
 from adapters.slack.streams import Streams
-from adapters.slack.workspaces import Request, Workspaces, code_of
-from bot.errors import DeliveryError, DeliveryInDoubt, DeliveryRefused
+from adapters.slack.workspaces import Workspaces, code_of
+from bot.errors import DeliveryError, DeliveryRefused
 from bot.messages import Outgoing
 
 logger = logging.getLogger(__name__)
@@ -46,94 +48,94 @@ _NOT_THERE = frozenset(
 
 
 @dataclass(slots=True)
-class _Progress:
-    """How far a reply came: what shows it, which posts it may still take over, which must go."""
+class _Stand:
+    """What shows a reply, which posts it may still take over, and which must go."""
 
     left: list[Post]
     shown: list[Post] = field(default_factory=list)
     surplus: list[Post] = field(default_factory=list)
     elsewhere: Address | None = None
-    private: int = 0
-    has_document: bool = False
+
+    @property
+    def posts(self) -> tuple[str, ...]:
+        """All of them, for another try."""
+        return tuple(map(str, (*self.shown, *self.left, *self.surplus)))
 
 
 class Posting:
-    """Puts replies where they belong; a second call for a reply goes on where the first ended."""
+    """Puts replies where they belong: over the posts that they replace, and into new ones."""
 
     def __init__(self, workspaces: Workspaces, formatter: Formatter, streams: Streams) -> None:
         self._workspaces = workspaces
         self._formatter = formatter
         self._streams = streams
-        self._progress: dict[int, _Progress] = {}
+        self._history = History(workspaces)
+        # Parts that only one person sees: Slack names no posts for them.
+        self._seen: OrderedDict[int, int] = OrderedDict()
 
     async def send(self, outgoing: Outgoing, where: Address) -> tuple[str, ...]:
         """Show a reply and return its posts; a message that only one can see has none.
 
-        Raises DeliveryError where another try may succeed, DeliveryRefused where none will.
+        Raises DeliveryError where another try may succeed, DeliveryInDoubt where Slack has to be
+        read before, DeliveryRefused where none will.
         """
-        progress = self._progress.pop(outgoing.id, None) or _Progress(_posts(outgoing.replaces))
+        stand = _Stand(posts_in(outgoing.replaces))
         try:
-            await self._send(outgoing, where, progress)
+            await self._send(outgoing, where, stand)
         except DeliveryError as err:
-            left = (*progress.shown, *progress.left, *progress.surplus)
-            err.posts = tuple(str(post) for post in left)
-            if not isinstance(err, DeliveryInDoubt | DeliveryRefused):  # neither is tried again
-                self._remember(outgoing, progress)
+            err.posts = stand.posts
             raise
-        return tuple(str(post) for post in progress.shown)
+        self._seen.pop(outgoing.id, None)
+        return tuple(str(post) for post in stand.shown)
 
-    def _remember(self, outgoing: Outgoing, progress: _Progress) -> None:
-        self._progress[outgoing.id] = progress
-        if len(self._progress) > _REMEMBERED:  # some are never tried again
-            del self._progress[next(iter(self._progress))]
-
-    async def _send(self, outgoing: Outgoing, where: Address, progress: _Progress) -> None:
+    async def _send(self, outgoing: Outgoing, where: Address, stand: _Stand) -> None:
         if not outgoing.is_retraction:
             bodies = self._formatter.bodies(outgoing)
             if not bodies:
                 raise DeliveryRefused(f"Reply {outgoing.id} has no words.")
             if where.person:
-                await self._show_one(outgoing, where, bodies, progress)
+                await self._show_one(outgoing, where, bodies, stand)
             else:
-                await self._show_there(outgoing, where, bodies, progress)
-            await self._send_document(outgoing, where, progress)
-        progress.surplus += progress.left
-        progress.left = []
-        while progress.surplus:
-            await self._delete(progress.surplus[0])
-            progress.surplus.pop(0)
+                await self._show_there(outgoing, where, bodies, stand)
+        stand.surplus += stand.left
+        stand.left = []
+        while stand.surplus:
+            await delete(self._workspaces, stand.surplus[0])
+            stand.surplus.pop(0)
+        # Last, as nothing tells whether it was sent before.
+        await self._send_document(outgoing, where)
 
     async def _show_there(
-        self, outgoing: Outgoing, where: Address, bodies: Sequence[Body], progress: _Progress
+        self, outgoing: Outgoing, where: Address, bodies: Sequence[Body], stand: _Stand
     ) -> None:
         """Show a reply; to who asked by a shortcut where the app is not, in the DM with it."""
         metadata = _metadata(REPLY_EVENT, outgoing)
         try:
-            await self._show_all(progress.elsewhere or where, bodies, metadata, progress)
+            await self._show_all(stand.elsewhere or where, bodies, metadata, stand)
         except DeliveryRefused as err:
             is_shortcut = outgoing.in_reply_to.startswith("shortcut:")
-            if not is_shortcut or progress.elsewhere or code_of(err) not in _NOT_THERE:
+            if not is_shortcut or stand.elsewhere or code_of(err) not in _NOT_THERE:
                 raise
-            progress.elsewhere = Address(unscoped(outgoing.customer)[1], team=where.team)
-            await self._show_all(progress.elsewhere, bodies, metadata, progress)
+            stand.elsewhere = Address(unscoped(outgoing.customer)[1], team=where.team)
+            await self._show_all(stand.elsewhere, bodies, metadata, stand)
 
     async def _show_all(
         self,
         where: Address,
         bodies: Sequence[Body],
         metadata: dict[str, object],
-        progress: _Progress,
+        stand: _Stand,
     ) -> None:
-        while len(progress.shown) < len(bodies):
-            body = bodies[len(progress.shown)]
-            post = progress.left[0] if progress.left else None
+        while len(stand.shown) < len(bodies):
+            body = bodies[len(stand.shown)]
+            post = stand.left[0] if stand.left else None
             if post and await self._overwrite(post, body, metadata):
-                progress.shown.append(progress.left.pop(0))
+                stand.shown.append(stand.left.pop(0))
                 continue
             # What follows a new post must be new too, or the parts would be out of order.
-            progress.surplus += progress.left
-            progress.left = []
-            progress.shown.append(await self.post(where, body, metadata))
+            stand.surplus += stand.left
+            stand.left = []
+            stand.shown.append(await self.post(where, body, metadata))
 
     async def post(self, where: Address, body: Body, metadata: dict[str, object]) -> Post:
         """Post a message. Raises DeliveryError when Slack did not take it, or perhaps did."""
@@ -172,8 +174,9 @@ class Posting:
         return True
 
     async def _update(self, post: Post, body: Body, metadata: dict[str, object]) -> None:
-        await self._repeatably(
+        await self._workspaces.send_repeatably(
             Address(post.channel, team=post.team),
+            "update",
             lambda client: client.chat_update(
                 channel=post.channel,
                 ts=post.ts,
@@ -184,38 +187,26 @@ class Posting:
             ),
         )
 
-    async def _delete(self, post: Post) -> None:
-        try:
-            await self._repeatably(
-                Address(post.channel, team=post.team),
-                lambda client: client.chat_delete(channel=post.channel, ts=post.ts),
-            )
-        except DeliveryError as err:
-            if code_of(err) not in _ALREADY_GONE:
-                raise
-
-    async def _repeatably(self, where: Address, request: Request) -> Any:
-        """Make a request that does no harm when it is made twice."""
-        try:
-            return await self._workspaces.send(where, "update", request)
-        except DeliveryInDoubt as err:
-            raise DeliveryError(str(err)) from err.__cause__
-
     async def _show_one(
-        self, outgoing: Outgoing, where: Address, bodies: Sequence[Body], progress: _Progress
+        self, outgoing: Outgoing, where: Address, bodies: Sequence[Body], stand: _Stand
     ) -> None:
         """Show a reply to one person: here if that can be, else in the DM with the app."""
         if where.thread and outgoing.invites_feedback:
             share = self._formatter.share_block(outgoing)
             bodies = [*bodies[:-1], Body(bodies[-1].markdown, (*bodies[-1].below, share))]
+        seen = self._seen.get(outgoing.id, 0)
+        while seen < len(bodies) and not where.is_direct:
+            if not await self._post_privately(where, bodies[seen]):
+                break
+            seen += 1
+            self._remember(outgoing, seen)
         direct = Address(str(where.person), team=where.team)
-        while progress.private < len(bodies):
-            body = bodies[progress.private]
-            is_elsewhere = progress.shown or where.is_direct
-            if is_elsewhere or not await self._post_privately(where, body):
-                metadata = _metadata(REPLY_EVENT, outgoing)
-                progress.shown.append(await self.post(direct, body, metadata))
-            progress.private += 1
+        await self._show_all(direct, bodies[seen:], _metadata(REPLY_EVENT, outgoing), stand)
+
+    def _remember(self, outgoing: Outgoing, seen: int) -> None:
+        self._seen[outgoing.id] = seen
+        if len(self._seen) > _REMEMBERED:  # some are never tried again
+            self._seen.popitem(last=False)
 
     async def _post_privately(self, where: Address, body: Body) -> bool:
         try:
@@ -244,35 +235,30 @@ class Posting:
 
     async def _count(self, metadata: dict[str, object], where: Address, since: str) -> int:
         """Return how many parts the thread shows; only Slack knows that after a restart."""
-        answer = await self._workspaces.send(
-            where,
-            "update",
-            lambda client: client.conversations_replies(
-                channel=where.channel,
-                ts=str(where.thread),
-                oldest=since,
-                include_all_metadata=True,
-                limit=1000,
-            ),
-        )
-        found = answer.get("messages") or ()
-        return sum(message.get("metadata") == metadata for message in found)
+        messages = await self._history.read(where, since)
+        return sum(message.get("metadata") == metadata for message in messages)
 
-    async def _send_document(self, outgoing: Outgoing, where: Address, progress: _Progress) -> None:
-        if outgoing.document is None or progress.has_document:
+    async def _send_document(self, outgoing: Outgoing, where: Address) -> None:
+        if outgoing.document is None:
             return
         if not where.is_direct or where.person:
             # A file in a channel, or in a DM of two people, is not the customer's alone.
             team, person = unscoped(outgoing.customer)
-            where = await self._direct(person, team)
+            where = await self._workspaces.direct(person, team)
         await upload(self._workspaces, self, where, outgoing.document)
-        progress.has_document = True
 
-    async def _direct(self, person: str, team: str) -> Address:
-        response = await self._repeatably(
-            Address(person, team=team), lambda client: client.conversations_open(users=[person])
+
+async def delete(workspaces: Workspaces, post: Post) -> None:
+    """Delete a post. Raises DeliveryError when Slack does not now."""
+    try:
+        await workspaces.send_repeatably(
+            Address(post.channel, team=post.team),
+            "update",
+            lambda client: client.chat_delete(channel=post.channel, ts=post.ts),
         )
-        return Address(str((response.get("channel") or {}).get("id")), team=team)
+    except DeliveryError as err:
+        if code_of(err) not in _ALREADY_GONE:
+            raise
 
 
 def _is_editable(error: DeliveryError) -> bool:
@@ -290,5 +276,6 @@ def _metadata(event: str, outgoing: Outgoing) -> dict[str, object]:
     return {"event_type": event, "event_payload": {"reply_id": outgoing.turn}}
 
 
-def _posts(ids: Sequence[str]) -> list[Post]:
+def posts_in(ids: Sequence[str]) -> list[Post]:
+    """Return the posts among what stands for a reply's."""
     return [post for post in map(Post.parse, ids) if post]

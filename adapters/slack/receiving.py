@@ -87,6 +87,9 @@ class Receiver(AsyncMiddleware):
         try:
             async with asyncio.timeout(self._storing_seconds):
                 await self._take(body)
+        except UnicodeEncodeError:
+            # An id that is no text: no database takes it, however often it comes.
+            logger.warning("An event of Slack's can't be stored in any way; it is dropped.")
         except Exception:
             logger.exception("Event %s was not stored; Slack will send it again", _id_of(body))
             self.trouble = "Messages from Slack can't be stored at the moment."

@@ -13,15 +13,17 @@ from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_chat_stream import AsyncChatStream
 
 from adapters.slack.addresses import Address, Post, unscoped
-from adapters.slack.client import NETWORK_ERRORS, library_logger
+from adapters.slack.client import NETWORK_ERRORS, in_doubt, library_logger
 from adapters.slack.formatting import MESSAGE_LIMIT, Body, Formatter
 from adapters.slack.workspaces import Workspaces
-from bot.errors import DeliveryError
+from bot.errors import DeliveryError, DeliveryInDoubt
 from bot.messages import Place
 
 logger = logging.getLogger(__name__)
 
 _REMEMBERED = 1000
+# Stands for the post of a beginning until its id is known; no post has such an id.
+BEGUN = "begun"
 _ROOM = 200  # below a message's limit: what is cut may be closed and grow a little
 
 
@@ -44,6 +46,21 @@ class Streams:
         self._formatter = formatter
         self._live: OrderedDict[tuple[str, str], _Stream] = OrderedDict()
         self._refused: OrderedDict[tuple[str, str], None] = OrderedDict()
+        self._lost: OrderedDict[tuple[str, str], None] = OrderedDict()
+        self._begun: OrderedDict[tuple[str, str], None] = OrderedDict()
+
+    def reserve(self, place: Place) -> str | None:
+        """Return what is stored before the beginning of an answer is streamed; None without one.
+
+        A later run of the program then knows that the beginning may stand there.
+        """
+        if not self._is_streamed(Address.parse(place.address).answering(place.in_reply_to)):
+            return None
+        _remember(self._begun, (place.address, place.in_reply_to), None)
+        return BEGUN
+
+    def _is_streamed(self, where: Address) -> bool:
+        return where.thread is not None and not where.person
 
     async def preview(self, place: Place, text: str) -> str | None:
         """Show the beginning of an answer; return its post, or None where there is no stream.
@@ -52,7 +69,7 @@ class Streams:
         """
         where = Address.parse(place.address).answering(place.in_reply_to)
         key = (place.address, place.in_reply_to)
-        if where.thread is None or where.person or key in self._refused:
+        if not self._is_streamed(where) or key in self._refused:
             return None
         if not (markdown := self._first_part(text)):
             return None
@@ -93,13 +110,28 @@ class Streams:
             if answer is None:
                 return
             if not stream.library.ts:
-                raise DeliveryError("Slack's answer does not name the stream.")
-        except DeliveryError:
+                raise in_doubt("Slack's answer does not name the stream.")
+        except DeliveryError as err:
             _remember(self._refused, key, None)
+            if isinstance(err, DeliveryInDoubt):
+                _remember(self._lost, key, None)
             raise
         stream.post = Post(stream.where.channel, str(stream.library.ts), stream.where.team)
         stream.text = markdown
         _remember(self._live, key, stream)
+
+    def may_have_begun(self, address: str, in_reply_to: str, *, is_begun: bool) -> bool:
+        """Return whether a stream under a message may be there of which nothing is known.
+
+        `is_begun` says whether one was reserved, by this run of the program or by an earlier one.
+        """
+        key = address, in_reply_to
+        return key in self._lost or (is_begun and key not in self._begun)
+
+    def posts_of_others(self, address: str, in_reply_to: str) -> set[Post]:
+        """Return the posts of the streams that belong to other messages."""
+        own = (address, in_reply_to)
+        return {each.post for key, each in self._live.items() if each.post and key != own}
 
     async def _append(self, stream: _Stream, markdown: str) -> None:
         if not stream.is_sound or not markdown.startswith(stream.text):

@@ -22,10 +22,10 @@ from adapters.slack.client import (
     seconds_to_wait,
 )
 from adapters.slack.installations import SlackInstallations
-from bot.errors import DeliveryError, DeliveryRefused
+from bot.errors import DeliveryError, DeliveryInDoubt, DeliveryRefused
 
 Request = Callable[[AsyncWebClient], Awaitable[Any]]
-Kind = Literal["post", "update", "stream"]
+Kind = Literal["post", "update", "stream", "read"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,9 +35,19 @@ class SlackLimits:
     post: Pace = field(default_factory=lambda: Pace(1, 1.0))
     update: Pace = field(default_factory=lambda: Pace(50, 60.0))
     stream: Pace = field(default_factory=lambda: Pace(100, 60.0))
+    read: Pace = field(default_factory=lambda: Pace(50, 60.0))
 
 
 SLACK_LIMITS = SlackLimits()
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who the app is in a workspace, "" for what Slack does not tell."""
+
+    team: str
+    user: str
+    bot: str
 
 
 class Workspaces:
@@ -56,13 +66,15 @@ class Workspaces:
         self._bot_token = bot_token
         self._installations = installations
         self._timeout_seconds = timeout_seconds
-        self._home_team = ""
+        self._identities: dict[str, Identity] = {}
+        self._post_seconds = limits.post.seconds / limits.post.count
         # The time to connect is counted apart: who runs out of that has posted nothing.
         self._timeout = aiohttp.ClientTimeout(connect=timeout_seconds, total=2 * timeout_seconds)
         paces = {
             "post": (limits.post,),
             "updates": (limits.update,),
             "streams": (limits.stream,),
+            "reads": (limits.read,),
         }
         self._pacer = Pacer((), lambda place: paces.get(place.partition(" ")[0], ()))
 
@@ -97,13 +109,27 @@ class Workspaces:
 
     async def home_team(self) -> str:
         """Return the workspace of the own token. Raises DeliveryError when Slack can't say."""
-        if not self._home_team:
+        return (await self.identity("")).team
+
+    async def identity(self, team: str) -> Identity:
+        """Return who the app is in a workspace. Raises DeliveryError when Slack can't say."""
+        if team not in self._identities:
             try:
-                answer = await self.ask("", lambda client: client.auth_test())
+                answer = await self.ask(team, lambda client: client.auth_test())
             except (SlackApiError, *NETWORK_ERRORS) as err:
-                raise DeliveryError(explain(err, "SLACK_BOT_TOKEN", self.base_url)) from err
-            self._home_team = str(answer.get("team_id") or "")
-        return self._home_team
+                raise DeliveryError(explain(err, self.token_name(team), self.base_url)) from err
+            known = (str(answer.get(name) or "") for name in ("team_id", "user_id", "bot_id"))
+            self._identities[team] = Identity(*known)
+        return self._identities[team]
+
+    async def direct(self, person: str, team: str) -> Address:
+        """Return the DM with somebody. Raises DeliveryError when Slack does not open it."""
+        response = await self.send_repeatably(
+            Address(person, team=team),
+            "update",
+            lambda client: client.conversations_open(users=[person]),
+        )
+        return Address(str((response.get("channel") or {}).get("id")), team=team)
 
     @asynccontextmanager
     async def session(self) -> AsyncIterator[aiohttp.ClientSession]:
@@ -128,13 +154,28 @@ class Workspaces:
         """
         for place in _places(where, kind):
             await self._pacer.wait(place)
-        return await self._send(where, kind, request)
+        try:
+            return await self._send(where, kind, request)
+        finally:
+            if kind == "post":
+                # Slack counts when a request arrives, and one may take longer than the next.
+                self._pacer.hold(_places(where, kind)[0], self._post_seconds)
 
     async def send_now(self, where: Address, kind: Kind, request: Request) -> Any:
         """Make a request like `send` if it may go at once; else return None."""
         if not all(self._pacer.take(place) for place in _places(where, kind)):
             return None
         return await self._send(where, kind, request)
+
+    async def send_repeatably(self, where: Address, kind: Kind, request: Request) -> Any:
+        """Make a request like `send` that does no harm when it is made twice.
+
+        Raises DeliveryInDoubt never: the request can be made again.
+        """
+        try:
+            return await self.send(where, kind, request)
+        except DeliveryInDoubt as err:
+            raise DeliveryError(str(err)) from err.__cause__
 
     async def _send(self, where: Address, kind: Kind, request: Request) -> Any:
         try:
@@ -160,10 +201,10 @@ def _places(where: Address, kind: Kind) -> tuple[str, ...]:
 def _limited(where: Address, kind: Kind) -> tuple[str, ...]:
     """Return what waits when Slack asks for it.
 
-    Edits are refused in the whole workspace. Pieces of streams are, too, but their last pieces must
-    not wait for each other.
+    Edits and reading are refused in the whole workspace. Pieces of streams are, too, but their last
+    pieces must not wait for each other.
     """
-    return _places(where, kind) if kind == "update" else _places(where, kind)[:1]
+    return _places(where, kind) if kind in ("update", "read") else _places(where, kind)[:1]
 
 
 def code_of(error: BaseException) -> str | None:

@@ -7,6 +7,7 @@ in `calls`. Events go over the app's socket, or signed to `events_url` where tha
 """
 
 import asyncio
+import contextlib
 import hashlib
 import hmac
 import json
@@ -33,7 +34,10 @@ from tests.fakes.slack_blocks import (
 
 DEADLINE_SECONDS = 5.0
 SOCKET_LIMIT = 10
-REPLIES_AT_ONCE = 15  # for apps that others can install and Slack has not reviewed
+MESSAGES_AT_ONCE = 15  # for apps that others can install and Slack has not reviewed
+# Where Slack counts requests a channel; it counts the others a workspace.
+COUNTED_A_CHANNEL = ("chat.postMessage", "chat.postEphemeral")
+READING = ("conversations.history", "conversations.replies")
 SCOPES = {
     "assistant.threads.setStatus": "assistant:write",
     "assistant.threads.setSuggestedPrompts": "assistant:write",
@@ -46,7 +50,6 @@ SCOPES = {
     "chat.stopStream": "chat:write",
     "chat.update": "chat:write",
     "conversations.open": "im:write",
-    "conversations.replies": "channels:history",
     "files.completeUploadExternal": "files:write",
     "files.getUploadURLExternal": "files:write",
     "files.info": "files:read",
@@ -55,6 +58,7 @@ ALL_SCOPES = frozenset(
     {
         *SCOPES.values(),
         "app_mentions:read",
+        "channels:history",
         "commands",
         "groups:history",
         "im:history",
@@ -162,6 +166,10 @@ class FakeSlack:
         self.events_url = ""
         self.paces: dict[str, tuple[int, float]] = {}
         self.too_fast: list[str] = []
+        self.too_early: list[str] = []
+        self.listing_seconds = 0.0
+        self._posted_at: dict[tuple[str, str], float] = {}
+        self._closed_until: dict[str, float] = {}
         self.ephemeral: list[Json] = []
         self.homes: dict[str, Json] = {}
         self.modals: list[Json] = []
@@ -175,8 +183,10 @@ class FakeSlack:
         self._pending_files: dict[str, bytes] = {}
         self._sent_at: dict[str, deque[float]] = defaultdict(deque)
         self.calls: list[Call] = []
+        self.round_trip_seconds = 0.0  # half of it passes before a request is carried out
         self.base_url = ""
         self.events: list[Event] = []
+        self.acknowledgements = 0  # of envelopes
         self.unknown_acknowledgements: list[str] = []
         self._members = {"D1": True, "C1": True, "C2": False, "C3": True}
         self._archived = {"C3"}
@@ -217,6 +227,8 @@ class FakeSlack:
         self, text: str, *, user: str = "U1", channel: str = "D1", **fields: Any
     ) -> Event:
         """Write to the app in a DM; return the event. `fields` go into the message."""
+        if channel.startswith("D"):
+            self._members.setdefault(channel, True)
         message = self._new_message(channel, {"user": user, "text": text, **fields})
         kind = "im" if channel.startswith("D") else "channel"
         return await self.send_event({**message, **self._root_of(message), "channel_type": kind})
@@ -230,7 +242,7 @@ class FakeSlack:
         """Let somebody change what they wrote; return the event."""
         channel, ts = event.payload["event"]["channel"], event.ts
         old = dict(self._messages[channel][ts])
-        edited = {"user": old["user"], "ts": f"1790000500.{self._number():06d}"}
+        edited = {"user": old["user"], "ts": self._new_ts()}
         new = self._messages[channel][ts] = {**old, "text": text, "edited": edited}
         return await self.tell_of_change(old, new)
 
@@ -241,7 +253,7 @@ class FakeSlack:
             "subtype": "message_changed",
             "hidden": True,
             "channel": old["channel"],
-            "ts": f"1790000600.{self._number():06d}",
+            "ts": self._new_ts(),
             "message": {**new, **self._root_of(new)},
             "previous_message": {**old, **self._root_of(old)},
         }
@@ -282,7 +294,7 @@ class FakeSlack:
                 "hidden": True,
                 "channel": channel,
                 "deleted_ts": old["ts"],
-                "ts": f"1790000600.{self._number():06d}",
+                "ts": self._new_ts(),
                 "previous_message": {**old, **self._root_of(old)},
             }
         )
@@ -298,7 +310,7 @@ class FakeSlack:
                 "user": user,
                 "reaction": reaction,
                 "item": {"type": "message", "channel": channel, "ts": ts},
-                "event_ts": f"1790000700.{self._number():06d}",
+                "event_ts": self._new_ts(),
             }
         )
 
@@ -312,7 +324,7 @@ class FakeSlack:
             "block_id": block.get("block_id", "b"),
             "action_id": element["action_id"],
             "value": value,
-            "action_ts": f"1790000800.{self._number():06d}",
+            "action_ts": self._new_ts(),
         }
         is_ephemeral = bool(message.get("is_ephemeral"))
         shown = {key: value for key, value in message.items() if key != "channel"}
@@ -342,7 +354,7 @@ class FakeSlack:
                     "block_id": block.get("block_id", "b"),
                     "action_id": element["action_id"],
                     "value": value,
-                    "action_ts": f"1790000800.{self._number():06d}",
+                    "action_ts": self._new_ts(),
                 }
             ],
             "container": {"type": "view", "view_id": f"V{user}"},
@@ -455,7 +467,8 @@ class FakeSlack:
 
     def expire_streams(self) -> None:
         """End every stream, as Slack does after some minutes."""
-        self._streams.clear()
+        for place in list(self._streams):
+            self._end_stream(place)
 
     @property
     def open_streams(self) -> int:
@@ -511,9 +524,15 @@ class FakeSlack:
         await self._send_envelope(self.events[-1])
         return self.events[-1]
 
-    async def send_again(self, event: Event, reason: str = "timeout") -> None:
-        """Send an event in a new envelope, as Slack does when nothing or an error came back."""
-        await self._send_envelope(event, reason)
+    async def send_again(
+        self, event: Event, reason: str = "timeout", *, in_same_envelope: bool = False
+    ) -> None:
+        """Send an event in a new envelope, as Slack does when nothing or an error came back.
+
+        Slack was seen to send the same envelope twice, too.
+        """
+        last = event.envelopes[-1] if in_same_envelope else None
+        await self._send_envelope(event, reason, last)
 
     async def send_unacknowledged_again(self) -> None:
         """Send every event that was not acknowledged in a new envelope."""
@@ -521,16 +540,19 @@ class FakeSlack:
             if not event.is_acknowledged:
                 await self.send_again(event)
 
-    async def _send_envelope(self, event: Event, reason: str | None = None) -> None:
+    async def _send_envelope(
+        self, event: Event, reason: str | None = None, envelope_id: str | None = None
+    ) -> None:
         if self.events_url:
             await self._post_event(event, reason)
             return
         if not self._sockets:
             return
-        event.envelopes.append(f"envelope-{self._number()}")
+        if envelope_id is None:
+            event.envelopes.append(f"envelope-{self._number()}")
         envelope = {
             "type": event.kind,
-            "envelope_id": event.envelopes[-1],
+            "envelope_id": envelope_id or event.envelopes[-1],
             "payload": event.payload,
             "accepts_response_payload": False,
             "retry_attempt": len(event.envelopes) - 1,
@@ -539,7 +561,8 @@ class FakeSlack:
         # Slack sends each event to one of the app's sockets.
         newest = list(self._sockets)[-1]
         if newest not in self._frozen:
-            await newest.send_json(envelope)
+            with contextlib.suppress(ConnectionError):  # the app is dying; it gets the event later
+                await newest.send_json(envelope)
 
     async def _post_event(self, event: Event, reason: str | None) -> None:
         event.envelopes.append(f"request-{self._number()}")
@@ -635,6 +658,10 @@ class FakeSlack:
         self._changed.set()
         self._changed = asyncio.Event()
 
+    def _new_ts(self) -> str:
+        """Return the time now, as Slack names messages by it; no two are the same."""
+        return f"{int(time.time())}.{self._number():06d}"
+
     def _number(self) -> int:
         self._count += 1
         return self._count
@@ -678,6 +705,7 @@ class FakeSlack:
             if envelope_id in event.envelopes:
                 event.is_acknowledged = True
                 event.answer = answer
+                self.acknowledgements += 1
                 break
         else:
             self.unknown_acknowledgements.append(envelope_id)
@@ -692,16 +720,20 @@ class FakeSlack:
         if method in self._held:
             self._notify()
             await self._held[method].wait()
+        self._note_haste(method, params)
         fault = self._next_fault(method)
         try:
             if fault and not fault.lose_answer:
+                self._close(method, params, fault)
                 return _broken(request, fault)
             if refusal := self._refused_for_haste(method, params):
                 return refusal
             team = self._check_token(method, request.headers.get("Authorization", ""), params)
+            await asyncio.sleep(self.round_trip_seconds / 2)
             answer = await self._answer(method, params, team)
+            await asyncio.sleep(self.round_trip_seconds / 2)
         except Refused as refusal:
-            return web.json_response({"ok": False, "error": str(refusal)})
+            return web.json_response({"ok": False, "error": str(refusal), **refusal.details})
         finally:
             self._notify()
         if fault:
@@ -717,14 +749,25 @@ class FakeSlack:
         if method not in self.paces:
             return None
         count, seconds = self.paces[method]
-        times, now = self._sent_at[f"{method} {params.get('channel')}"], time.monotonic()
+        times, now = self._sent_at[_counted(method, params)], time.monotonic()
         while times and times[0] <= now - seconds:
             times.popleft()
         if len(times) >= count:
             self.too_fast.append(method)
-            return _broken(None, Fault.flood(1))
+            fault = Fault.flood(1)
+            self._close(method, params, fault)
+            return _broken(None, fault)
         times.append(now)
         return None
+
+    def _close(self, method: str, params: Json, fault: Fault) -> None:
+        """Note until when the app was told to wait."""
+        if seconds := fault.headers.get("Retry-After"):
+            self._closed_until[_counted(method, params)] = time.monotonic() + int(seconds)
+
+    def _note_haste(self, method: str, params: Json) -> None:
+        if time.monotonic() < self._closed_until.get(_counted(method, params), 0.0):
+            self.too_early.append(method)
 
     def _check_token(self, method: str, header: str, params: Json) -> str:
         if method == "oauth.v2.access":
@@ -738,8 +781,9 @@ class FakeSlack:
             return "T1"
         if token not in self.tokens:
             raise Refused("not_allowed_token_type" if token == self.app_token else "invalid_auth")
-        if (scope := SCOPES.get(method)) and scope not in self.scopes:
-            raise Refused("missing_scope")
+        if (scope := _scope(method, params)) and scope not in self.scopes:
+            provided = ",".join(sorted(self.scopes))
+            raise Refused("missing_scope", needed=scope, provided=provided)
         return self.tokens[token]
 
     async def _answer(self, method: str, params: Json, team: str) -> Json:
@@ -771,6 +815,8 @@ class FakeSlack:
                 return self._stop_stream(params)
             case "conversations.replies":
                 return self._conversations_replies(params)
+            case "conversations.history":
+                return self._conversations_history(params)
             case "conversations.open":
                 return {"channel": {"id": f"D{str(params['users']).removeprefix('U')}"}}
             case "assistant.threads.setStatus":
@@ -825,7 +871,7 @@ class FakeSlack:
             "channel": channel,
             "user": self.bot_user,
             "for": params["user"],
-            "ts": f"1790000000.{self._number():06d}",
+            "ts": self._new_ts(),
             "is_ephemeral": True,
         }
         if params.get("thread_ts"):
@@ -857,7 +903,7 @@ class FakeSlack:
         message = self._own(params, "cant_delete_message")
         del self._messages[message["channel"]][message["ts"]]
         self._replies[message["channel"]].remove(message)
-        self._streams.discard((message["channel"], message["ts"]))
+        self._end_stream((message["channel"], message["ts"]))
         root = self._messages[message["channel"]].get(message.get("thread_ts", ""))
         if root and root.get("subtype") == "tombstone" and not self._has_replies(root):
             await self._remove(root)
@@ -874,6 +920,7 @@ class FakeSlack:
         ):
             raise Refused("missing_recipient_user_id")
         fields = {"user": self.bot_user, "bot_id": self.bot_id, "text": "", "markdown": ""}
+        fields = {**fields, "streaming_state": "in_progress"}
         message = self._new_message(channel, {**fields, "thread_ts": params["thread_ts"]})
         message["markdown"] = streamed_text(params)
         message["text"] = message["markdown"]
@@ -904,8 +951,13 @@ class FakeSlack:
         message["text"], message["blocks"] = message["markdown"], blocks
         if params.get("metadata"):
             message["metadata"] = params["metadata"]
-        self._streams.discard((message["channel"], message["ts"]))
+        self._end_stream((message["channel"], message["ts"]))
         return {"channel": message["channel"], "ts": message["ts"], "message": message}
+
+    def _end_stream(self, place: tuple[str, str]) -> None:
+        self._streams.discard(place)
+        if message := self._messages[place[0]].get(place[1]):
+            message["streaming_state"] = "completed"
 
     # Views, files, installations.
 
@@ -979,18 +1031,43 @@ class FakeSlack:
         }
 
     def _conversations_replies(self, params: Json) -> Json:
-        channel = self._channel(params)
-        root = str(params.get("ts"))
+        channel, root = self._readable(params), str(params.get("ts"))
         if root not in self._messages[channel]:
             raise Refused("thread_not_found")
-        is_full = str(params.get("include_all_metadata", "")).lower() in ("1", "true")
-        found, oldest = [], str(params.get("oldest") or "0")
-        for message in self._messages[channel].values():
-            is_newer = message.get("thread_ts") == root and message["ts"] > oldest
-            if message["ts"] == root or is_newer:
-                hidden = set() if is_full else {"metadata"}
-                found.append({key: value for key, value in message.items() if key not in hidden})
-        return {"messages": found[:REPLIES_AT_ONCE], "has_more": len(found) > REPLIES_AT_ONCE}
+        found = [
+            message
+            for message in self._listed(channel)
+            if message["ts"] == root
+            or (message.get("thread_ts") == root and message["ts"] > _oldest(params))
+        ]
+        return _page(found, params)
+
+    def _conversations_history(self, params: Json) -> Json:
+        channel = self._readable(params)
+        found = [
+            message
+            for message in self._listed(channel)
+            if message.get("thread_ts", message["ts"]) == message["ts"] > _oldest(params)
+        ]
+        return _page(found[::-1], params)
+
+    def _readable(self, params: Json) -> str:
+        """Return a channel that the app may read: also an archived one."""
+        channel = str(params.get("channel"))
+        if channel not in self._members:
+            raise Refused("channel_not_found")
+        if not self._members[channel]:
+            raise Refused("not_in_channel")
+        return channel
+
+    def _listed(self, channel: str) -> list[Json]:
+        """Return what Slack lists by now, oldest first."""
+        latest = time.monotonic() - self.listing_seconds
+        messages = self._messages[channel].values()
+        return sorted(
+            (each for each in messages if self._posted_at[channel, each["ts"]] <= latest),
+            key=lambda each: str(each["ts"]),
+        )
 
     def _set_status(self, params: Json) -> Json:
         channel = str(params.get("channel_id"))
@@ -1023,10 +1100,43 @@ class FakeSlack:
         return channel
 
     def _new_message(self, channel: str, fields: Json) -> Json:
-        ts = f"1790000000.{self._number():06d}"
+        ts = self._new_ts()
         message = {"type": "message", "channel": channel, "ts": ts, **fields}
-        self._messages[channel][ts] = message
+        self._messages[channel][message["ts"]] = message
+        self._posted_at[channel, message["ts"]] = time.monotonic()
         return message
+
+
+def _scope(method: str, params: Json) -> str | None:
+    if method in READING:
+        return "im:history" if str(params.get("channel")).startswith("D") else "channels:history"
+    return SCOPES.get(method)
+
+
+def _counted(method: str, params: Json) -> str:
+    """Return what Slack counts a request for."""
+    channel = str(params.get("channel"))
+    return f"{method} {channel}" if method in COUNTED_A_CHANNEL else method
+
+
+def _oldest(params: Json) -> str:
+    return str(params.get("oldest") or "0")
+
+
+def _page(found: list[Json], params: Json) -> Json:
+    """Return one page of messages, with metadata if that was asked for."""
+    is_full = str(params.get("include_all_metadata", "")).lower() in ("1", "true")
+    hidden = {"markdown"} if is_full else {"markdown", "metadata"}
+    begin = int(params.get("cursor") or 0)
+    end = begin + min(int(params.get("limit") or 100), MESSAGES_AT_ONCE)
+    messages = [
+        {name: value for name, value in message.items() if name not in hidden}
+        for message in found[begin:end]
+    ]
+    if end >= len(found):
+        return {"messages": messages, "has_more": False}
+    cursor = {"next_cursor": str(end)}
+    return {"messages": messages, "has_more": True, "response_metadata": cursor}
 
 
 async def _params(request: web.Request) -> Json:

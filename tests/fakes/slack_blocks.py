@@ -11,7 +11,11 @@ BLOCKS_LIMIT = 13_200
 
 
 class Refused(Exception):
-    """An answer with `"ok": false`."""
+    """An answer with `"ok": false`, and what else is in it."""
+
+    def __init__(self, error: str, **details: str) -> None:
+        super().__init__(error)
+        self.details = details
 
 
 def shown(message: Json) -> str:

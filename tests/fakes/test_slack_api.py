@@ -1,6 +1,7 @@
 """The fake Slack keeps and refuses what Slack keeps and refuses."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -103,6 +104,16 @@ async def test_that_an_unacknowledged_event_comes_in_a_new_envelope(
     assert first["envelope_id"] != second["envelope_id"]
     assert first["payload"] == second["payload"]
     assert (second["retry_attempt"], second["retry_reason"]) == (1, "timeout")
+
+
+async def test_that_one_envelope_can_come_twice(slack: FakeSlack, app: App) -> None:
+    async with app.socket() as socket:
+        event = await slack.customer_writes("hi")
+        await slack.send_again(event, in_same_envelope=True)
+        first, second = await receive(socket), await receive(socket)
+
+    assert first["envelope_id"] == second["envelope_id"]
+    assert len(event.envelopes) == 1
 
 
 async def test_that_an_acknowledged_event_does_not_come_again(slack: FakeSlack, app: App) -> None:
@@ -238,6 +249,85 @@ async def test_that_a_long_thread_is_read_in_pieces_from_a_time(app: App) -> Non
     assert (len(whole["messages"]), whole["has_more"]) == (15, True)
     assert [message["text"] for message in rest["messages"]] == ["root", "19"]
     assert rest["has_more"] is False
+
+
+async def test_that_a_long_thread_has_pages(app: App) -> None:
+    root = (await app.post("root"))["ts"]
+    for number in range(20):
+        await app.post(str(number), thread_ts=root)
+
+    first = await app.call("conversations.replies", channel="C1", ts=root)
+    cursor = first["response_metadata"]["next_cursor"]
+    second = await app.call("conversations.replies", channel="C1", ts=root, cursor=cursor)
+
+    assert len(first["messages"]) + len(second["messages"]) == 21
+    assert second["messages"][-1]["text"] == "19"
+    assert "response_metadata" not in second
+
+
+async def test_that_a_channels_history_begins_with_the_newest_and_has_no_replies(app: App) -> None:
+    times = [(await app.post(str(number)))["ts"] for number in range(3)]
+    await app.post("below", thread_ts=times[0])
+
+    whole = await app.call("conversations.history", channel="C1")
+    later = await app.call("conversations.history", channel="C1", oldest=times[1])
+
+    assert [message["text"] for message in whole["messages"]] == ["2", "1", "0"]
+    assert [message["text"] for message in later["messages"]] == ["2"]
+
+
+@pytest.mark.parametrize(("channel", "scope"), [("D1", "im:history"), ("C1", "channels:history")])
+async def test_that_reading_needs_the_scope_of_the_kind_of_channel(
+    slack: FakeSlack, app: App, channel: str, scope: str
+) -> None:
+    slack.scopes.discard(scope)
+
+    answer = await app.call("conversations.history", channel=channel)
+
+    assert (answer["error"], answer["needed"]) == ("missing_scope", scope)
+
+
+async def test_that_a_streamed_message_is_listed_with_its_state(app: App) -> None:
+    root = (await app.post("root", channel="D1"))["ts"]
+    ts = (await app.call("chat.startStream", channel="D1", thread_ts=root, markdown_text="a"))["ts"]
+
+    async def state() -> Json:
+        listed = await app.call("conversations.replies", channel="D1", ts=root)
+        return dict(listed["messages"][-1])
+
+    growing = await state()
+    await app.call("chat.stopStream", channel="D1", ts=ts)
+    ended = await state()
+
+    assert (growing["streaming_state"], ended["streaming_state"]) == ("in_progress", "completed")
+    assert growing["bot_id"] == FakeSlack.bot_id
+
+
+async def test_that_an_edit_keeps_the_metadata_that_it_does_not_name(app: App) -> None:
+    metadata = {"event_type": "frontdesk_reply", "event_payload": {"reply_id": "t1"}}
+    ts = (await app.post("hi", metadata=metadata))["ts"]
+    await app.call("chat.update", channel="C1", ts=ts, text="ho")
+
+    listed = await app.call("conversations.history", channel="C1", include_all_metadata=True)
+
+    assert listed["messages"][0]["metadata"] == metadata
+
+
+async def test_that_a_post_may_be_listed_late(slack: FakeSlack, app: App) -> None:
+    slack.listing_seconds = 60
+    await app.post("hi")
+
+    assert (await app.call("conversations.history", channel="C1"))["messages"] == []
+
+
+async def test_that_it_notes_who_does_not_wait(slack: FakeSlack, app: App) -> None:
+    slack.fail_next("chat.postMessage", Fault.flood(30))
+    await app.post("hi")
+    await app.post("hi", channel="D1")
+    before = list(slack.too_early)
+    await app.post("hi")
+
+    assert (before, slack.too_early) == ([], ["chat.postMessage"])
 
 
 async def test_that_a_posted_message_is_read_back_with_its_metadata(app: App) -> None:
@@ -542,3 +632,20 @@ async def test_that_a_code_gives_a_token_once(slack: FakeSlack, app: App) -> Non
 
     assert (refused["error"], again["error"]) == ("bad_client_secret", "invalid_code")
     assert (granted["team"]["id"], known["team_id"]) == ("T2", "T2")
+
+
+async def test_that_a_request_is_carried_out_in_the_middle_of_its_round_trip(
+    slack: FakeSlack, app: App
+) -> None:
+    slack.round_trip_seconds = 0.2
+    slack.hold("chat.postMessage")
+    began = time.monotonic()
+
+    sending = asyncio.create_task(app.post("hi"))
+    await slack.until(lambda: slack.called("chat.postMessage"))
+    slack.release("chat.postMessage")
+    before = slack.replies("C1")
+    await sending
+
+    assert (before, slack.replies("C1")) == ([], ["hi"])
+    assert time.monotonic() - began >= 0.2

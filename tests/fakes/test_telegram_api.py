@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -609,3 +610,37 @@ async def test_that_a_group_that_moved_names_its_new_number(
     answer = await bot.call("sendMessage", chat_id=-5, text="hi")
 
     assert answer["parameters"] == {"migrate_to_chat_id": -100}
+
+
+async def test_that_a_request_is_carried_out_in_the_middle_of_its_round_trip(
+    telegram: FakeTelegram, bot: Bot
+) -> None:
+    telegram.add_chat(ADA)
+    telegram.round_trip_seconds = 0.2
+    telegram.hold("sendMessage")
+    began = time.monotonic()
+
+    sending = asyncio.create_task(bot.call("sendMessage", chat_id=ADA, text="hi"))
+    await telegram.until(lambda: telegram.called("sendMessage"))
+    telegram.release("sendMessage")
+    before = telegram.replies(ADA)
+    await sending
+
+    assert (before, telegram.replies(ADA)) == ([], ["hi"])
+    assert time.monotonic() - began >= 0.2
+
+
+async def test_that_what_arrived_is_carried_out_though_nobody_waits_for_the_answer(
+    telegram: FakeTelegram, bot: Bot
+) -> None:
+    telegram.add_chat(ADA)
+    telegram.round_trip_seconds = 0.1
+    telegram.hold("sendMessage")
+    sending = asyncio.create_task(bot.call("sendMessage", chat_id=ADA, text="hi"))
+    await telegram.until(lambda: telegram.called("sendMessage"))
+
+    sending.cancel()
+    telegram.release("sendMessage")
+    await telegram.until(lambda: telegram.replies(ADA))
+
+    assert telegram.replies(ADA) == ["hi"]

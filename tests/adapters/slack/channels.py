@@ -9,13 +9,16 @@ from adapters.pacing import Pace
 from adapters.rendering import Links
 from adapters.slack import SlackChannel, SlackLimits
 from bot.messages import Outgoing, Place
+from bot.ports import Dialogues, Inbox
 from prompts import Prompts
 from tests.adapters import samples
-from tests.adapters.recording_inbox import KnownDialogues, RecordingInbox
-from tests.fakes.slack_api import FakeSlack
+from tests.adapters.recording_inbox import KnownDialogues
+from tests.adapters.web_server import serving
+from tests.fakes.slack_api import Event, FakeSlack
 
 LINKS = Links(frozenset({"shop.example"}))
-QUICK = SlackLimits(post=Pace(1000, 1.0), update=Pace(1000, 1.0), stream=Pace(1000, 1.0))
+_FAST = Pace(1000, 1.0)
+QUICK = SlackLimits(post=_FAST, update=_FAST, stream=_FAST, read=_FAST)
 PROMPTS = Prompts.load()
 REPLY = samples.reply(
     channel="slack", address="D1", customer="U1", in_reply_to="message:D1:1790000000.5:U1"
@@ -30,8 +33,8 @@ def reply(**changes: Any) -> Outgoing:
 
 def channel_for(
     slack: FakeSlack,
-    inbox: RecordingInbox,
-    dialogues: KnownDialogues | None = None,
+    inbox: Inbox,
+    dialogues: Dialogues | None = None,
     **settings: Any,
 ) -> SlackChannel:
     """Return a channel that talks to the fake, over a socket unless told otherwise."""
@@ -43,6 +46,7 @@ def channel_for(
         "base_url": slack.base_url,
         "links": LINKS,
         "limits": QUICK,
+        "settling_seconds": 0.0,
         "ping_seconds": 0.05,
         "first_delay_seconds": 0.01,
         "longest_delay_seconds": 0.05,
@@ -75,6 +79,17 @@ async def connected(slack: FakeSlack, channel: SlackChannel) -> AsyncIterator[Sl
         yield channel
 
 
+@asynccontextmanager
+async def served(slack: FakeSlack, channel: SlackChannel) -> AsyncIterator[str]:
+    """Serve a channel's routes over HTTP and let the fake post there."""
+    async with serving(channel.routes()) as address:
+        slack.events_url = f"{address}/slack/events"
+        try:
+            yield address
+        finally:
+            slack.events_url = ""
+
+
 async def poll(is_true: Callable[[], object]) -> None:
     """Wait for something that only the library knows."""
     async with asyncio.timeout(5):
@@ -101,3 +116,17 @@ def answer_at(place: Place, **changes: Any) -> Outgoing:
     """Return the sample reply for a place."""
     where = {"address": place.address, "in_reply_to": place.in_reply_to}
     return reply(**{**where, "customer": place.customer, "language": place.language, **changes})
+
+
+async def every_kind_of_event(slack: FakeSlack, channel: SlackChannel) -> list[Event]:
+    """Let people do all that there is; return what Slack tells of it."""
+    question = await slack.customer_writes("hello", files=[{"id": "F1"}])
+    await slack.customer_edits(question, "hello?")
+    await slack.customer_reacts(f"D1:{question.ts}", "+1")
+    await slack.customer_commands("hello")
+    await slack.customer_asks_about(question)
+    await slack.customer_submits({"id": "V1", "callback_id": "c"}, reason="wrong", comment="x")
+    (post,) = await channel.send(reply())
+    await slack.customer_presses(slack.message(post), "Helpful")
+    await slack.customer_deletes(question)
+    return list(slack.events)

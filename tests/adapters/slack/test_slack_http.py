@@ -1,14 +1,12 @@
 """Receiving as HTTP requests: only what Slack signed counts. Other workspaces install the app."""
 
-import asyncio
 import html
 import json
 import os
 import re
 import stat
-import time
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -16,14 +14,13 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 import pytest
 import pytest_asyncio
-import uvicorn
-from starlette.applications import Starlette
 
 from adapters.slack import SlackChannel, SlackInstallations, SlackOAuth
 from bot.errors import DeliveryError, DeliveryRefused, LogError, SettingsError
 from bot.log.store import Store
+from bot.messages import Incoming
 from tests.adapters.recording_inbox import KnownDialogues, RecordingInbox
-from tests.adapters.slack.channels import channel_for, connected, reply, running
+from tests.adapters.slack.channels import channel_for, connected, reply, running, served
 from tests.fakes.slack_api import FakeSlack, Fault
 
 
@@ -36,25 +33,6 @@ async def channel(
     )
     yield channel
     await channel.close()
-
-
-@asynccontextmanager
-async def served(slack: FakeSlack, channel: SlackChannel) -> AsyncIterator[str]:
-    """Serve a channel's routes over HTTP and let the fake post there."""
-    app = Starlette(routes=channel.routes())
-    server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None, lifespan="off"))
-    task = asyncio.create_task(server.serve())
-    async with asyncio.timeout(5):
-        while not server.started:  # noqa: ASYNC110
-            await asyncio.sleep(0)
-    port = server.servers[0].sockets[0].getsockname()[1]
-    slack.events_url = f"http://127.0.0.1:{port}/slack/events"
-    try:
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        slack.events_url = ""
-        server.should_exit = True
-        await task
 
 
 @pytest.mark.parametrize("text", ["Where is my parcel?", "我的包裹在哪里？"])
@@ -121,7 +99,7 @@ FORGED: list[dict[str, Any]] = [
 ]
 
 
-async def test_that_a_thousand_forged_requests_do_nothing(
+async def test_that_forged_requests_do_nothing(
     slack: FakeSlack,
     inbox: RecordingInbox,
     channel: SlackChannel,
@@ -139,13 +117,12 @@ async def test_that_a_thousand_forged_requests_do_nothing(
         {**right, "X-Slack-Request-Timestamp": "yesterday"},
         {**right, "X-Slack-Signature": "v0="},
         {**right, "X-Slack-Signature": right["X-Slack-Signature"] + "0"},
-        *(slack.signed(body, **forged) for forged in FORGED),
+        *(slack.signed(body, **each) for each in FORGED),
     ]
-    started = time.monotonic()
     async with served(slack, channel) as address, httpx.AsyncClient() as client:
         statuses = set()
-        for number in range(1000):
-            headers = {"Content-Type": "application/json", **spoilt[number % len(spoilt)]}
+        for forged in spoilt:
+            headers = {"Content-Type": "application/json", **forged}
             answer = await client.post(f"{address}/slack/events", content=body, headers=headers)
             statuses.add(answer.status_code)
         ssl_check = await client.post(f"{address}/slack/events", data={"ssl_check": "1"})
@@ -159,7 +136,6 @@ async def test_that_a_thousand_forged_requests_do_nothing(
     assert (ssl_check.status_code, good.status_code) == (401, 200)
     assert [incoming.text for incoming in inbox.accepted] == ["my words"]
     assert "my words" not in caplog.text
-    assert time.monotonic() - started < 10
 
 
 @pytest.mark.parametrize(
@@ -179,7 +155,10 @@ async def test_that_what_is_not_slacks_is_refused(
     assert answer.status_code == status
 
 
-@pytest.mark.parametrize("body", ["{", "[]", '"x"', '{"actions": []}', '{"user": 7}'])
+@pytest.mark.parametrize(
+    "body",
+    ["{", "[]", '"x"', '{"actions": []}', '{"user": 7}', pytest.param("[" * 100_000, id="deep")],
+)
 async def test_that_a_signed_body_that_can_not_be_read_ends_nothing(
     slack: FakeSlack, inbox: RecordingInbox, channel: SlackChannel, body: str
 ) -> None:
@@ -190,6 +169,25 @@ async def test_that_a_signed_body_that_can_not_be_read_ends_nothing(
 
     assert answer.status_code in (200, 400)
     assert len(inbox.accepted) == 1
+
+
+async def test_that_an_id_that_is_no_text_does_not_come_for_ever(
+    slack: FakeSlack, store: Store
+) -> None:
+    class StoringInbox(RecordingInbox):
+        async def accept(self, incoming: Incoming) -> bool:
+            keys = list(incoming.event_keys)
+            await store.write(lambda db: db.execute("SELECT ?, ?", keys).fetchone())
+            return await super().accept(incoming)
+
+    inbox = StoringInbox()
+    channel = channel_for(slack, inbox, app_token=None, signing_secret=slack.signing_secret)
+    async with served(slack, channel):
+        event = await slack.customer_writes("hello", user="\ud800")
+        await slack.customer_writes("hello again")
+
+    assert event.statuses == [200]
+    assert [incoming.text for incoming in inbox.accepted] == ["hello again"]
 
 
 async def test_that_a_socket_needs_no_route(slack: FakeSlack, inbox: RecordingInbox) -> None:
@@ -356,6 +354,45 @@ async def test_that_a_forged_installation_is_refused(
 
     assert answer.status_code == 200 if spoil == "denied" else answer.status_code in (400, 401)
     assert await installations.count() == 0
+
+
+async def test_that_asking_to_install_stores_nothing(
+    slack: FakeSlack, inbox: RecordingInbox, installations: SlackInstallations, store: Store
+) -> None:
+    async with (
+        served(slack, shared_channel(slack, inbox, installations)) as address,
+        httpx.AsyncClient() as browser,
+    ):
+        for _ in range(50):
+            await browser.get(f"{address}/slack/install")
+
+    assert await store.read(lambda db: db.table("slack_oauth_states").count) == 0
+
+
+async def test_that_a_state_is_good_once_and_for_ten_minutes(store: Store, tmp_path: Path) -> None:
+    now = datetime(2026, 3, 1, tzinfo=UTC)
+    installations = SlackInstallations(store, tmp_path, lambda: now)
+    state, late = await installations.async_issue(), await installations.async_issue()
+
+    assert await installations.async_consume(state)
+    assert not await installations.async_consume(state)
+    assert not await installations.async_consume("guessed")
+    now += timedelta(minutes=11)
+    assert not await installations.async_consume(late)
+
+
+async def test_that_used_states_do_not_pile_up(
+    installations: SlackInstallations, store: Store
+) -> None:
+    at = datetime.now(UTC).isoformat()
+    rows = [{"state_hash": str(number), "created_at": at} for number in range(1500)]
+    await store.write(lambda db: db.table("slack_oauth_states").insert_all(rows))
+
+    state = await installations.async_issue()
+    used = [await installations.async_consume(state) for _ in range(2)]
+
+    assert used == [True, False]
+    assert await store.read(lambda db: db.table("slack_oauth_states").count) == 1000
 
 
 async def test_that_an_installation_that_slack_does_not_answer_can_be_tried_again(

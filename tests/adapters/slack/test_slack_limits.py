@@ -3,6 +3,7 @@
 import asyncio
 import random
 import time
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,7 +13,8 @@ from adapters.slack import SlackChannel, SlackLimits
 from bot.errors import AttachmentError, DeliveryError, SettingsError
 from bot.messages import Attachment
 from tests.adapters.recording_inbox import RecordingInbox
-from tests.adapters.slack.channels import channel_for, connected, reply
+from tests.adapters.slack.channels import QUICK, channel_for, connected, every_kind_of_event, reply
+from tests.adapters.spoiling import spoilt_object
 from tests.fakes.slack_api import FakeSlack, Fault
 
 TIGHT = SlackLimits(post=Pace(2, 0.3), update=Pace(5, 0.2), stream=Pace(5, 0.2))
@@ -54,6 +56,23 @@ async def test_that_a_flood_in_one_channel_holds_only_that_one(
 
     assert elsewhere < 0.5
     assert time.monotonic() - flooded >= 1
+
+
+async def test_that_a_slow_post_does_not_bring_the_next_one_too_close(
+    slack: FakeSlack, inbox: RecordingInbox
+) -> None:
+    channel = channel_for(slack, inbox, limits=replace(QUICK, post=Pace(1, 0.4)))
+    slack.paces["chat.postMessage"] = (1, 0.35)
+    slack.hold("chat.postMessage")
+    first = asyncio.create_task(channel.send(reply()))
+    await slack.until(lambda: slack.called("chat.postMessage"))
+    await asyncio.sleep(0.3)  # what Slack needs for the first
+
+    slack.release("chat.postMessage")
+    await first
+    await channel.send(reply(id=2))
+
+    assert slack.too_fast == []
 
 
 async def test_that_a_flood_of_edits_holds_the_edits_of_the_workspace(
@@ -161,22 +180,6 @@ async def test_that_the_check_says_who_it_is(channel: SlackChannel) -> None:
 
 # Anything at all.
 
-_SCRAPS: list[Any] = [
-    None, 7, -1.5, True, "", "x", "\0", "\ud800", "😀" * 50, [], {}, [[]], {"id": 7}, ["U1"],
-    {"text": None}, "a" * 20_000, {"a": {"b": {"c": []}}},
-]  # fmt: skip
-
-
-def _spoil(value: Any, rng: random.Random) -> Any:
-    """Return a payload with something else, or nothing, in some places."""
-    if rng.random() < 0.12:
-        return rng.choice(_SCRAPS)
-    if isinstance(value, dict):
-        return {k: _spoil(v, rng) for k, v in value.items() if rng.random() > 0.05}
-    if isinstance(value, list):
-        return [_spoil(each, rng) for each in value]
-    return value
-
 
 async def test_that_two_thousand_spoilt_payloads_end_nothing(
     slack: FakeSlack,
@@ -186,23 +189,14 @@ async def test_that_two_thousand_spoilt_payloads_end_nothing(
 ) -> None:
     seed = random.randrange(10**6)
     rng = random.Random(seed)
-    question = await slack.customer_writes("hello", files=[{"id": "F1"}])
-    await slack.customer_edits(question, "hello?")
-    await slack.customer_reacts(f"D1:{question.ts}", "+1")
-    await slack.customer_commands("hello")
-    await slack.customer_asks_about(question)
-    await slack.customer_submits({"id": "V1", "callback_id": "c"}, reason="wrong", comment="x")
-    (post,) = await channel.send(reply())
-    await slack.customer_presses(slack.message(post), "Helpful")
-    await slack.customer_deletes(question)
-    samples = list(slack.events)
+    samples = await every_kind_of_event(slack, channel)
     async with connected(slack, channel):
         await slack.until(lambda: not slack.unacknowledged)
         good = 0
         for number in range(2000):
             kind = samples[number % len(samples)].kind
-            spoilt = _spoil(samples[number % len(samples)].payload, rng)
-            await slack.send_payload(spoilt if isinstance(spoilt, dict) else {}, kind)
+            payload = samples[number % len(samples)].payload
+            await slack.send_payload(spoilt_object(payload, rng), kind)
             if number % 100 == 0:
                 good += 1
                 await slack.customer_writes(f"good {number}")
