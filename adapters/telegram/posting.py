@@ -20,7 +20,7 @@ from adapters.telegram.address import Address, Post
 from adapters.telegram.business import BusinessAccounts
 from adapters.telegram.client import TelegramClient, seconds_to_wait
 from adapters.telegram.formatting import QUIET, Formatted
-from adapters.telegram.limits import ChatPacer
+from adapters.telegram.limits import ChatPacer, Lane
 from bot.errors import DeliveryError
 
 _NO_PREVIEW = LinkPreviewOptions(is_disabled=True)
@@ -65,7 +65,7 @@ class Poster:
         """Post a placeholder, under the message that is answered if that is still there."""
         if not is_paced:
             await self._pacer.wait(address.key, "post")
-        async with self._request(address):
+        async with self._request(address, "post"):
             try:
                 message = await self._client.bot.send_message(
                     address.chat,
@@ -107,7 +107,7 @@ class Poster:
 
     @asynccontextmanager
     async def _editing(self, post: Post) -> AsyncIterator[None]:
-        async with self._request(post.chat):
+        async with self._request(post.chat, "edit"):
             try:
                 yield
             except BadRequest as err:
@@ -129,7 +129,7 @@ class Poster:
 
     async def draft(self, address: Address, draft_id: int, message: Formatted) -> bool:
         """Show a text that is still being written. Returns False when this chat takes none."""
-        async with self._request(address):
+        async with self._request(address, "draft"):
             try:
                 return await self._client.bot.send_message_draft(
                     address.chat,
@@ -163,7 +163,7 @@ class Poster:
         await self._edit_anyhow(post, plainer, markup)
 
     async def _delete(self, chat: Address, ids: list[int]) -> None:
-        async with self._request(chat):
+        async with self._request(chat, "edit"):
             if chat.connection and not await self._business.may_delete(chat.connection):
                 return
             await self._pacer.wait(chat.key, "edit")
@@ -176,8 +176,8 @@ class Poster:
                 return  # gone, or older than the two days in which they can be deleted
 
     @asynccontextmanager
-    async def _request(self, address: Address) -> AsyncIterator[None]:
-        """Translate the errors of a request that concerns a chat."""
+    async def _request(self, address: Address, lane: Lane) -> AsyncIterator[None]:
+        """Translate the errors of a request that concerns a chat, and note that it is over."""
         try:
             yield
         except TelegramError as err:
@@ -190,6 +190,8 @@ class Poster:
             # The library trips over answers that are not Telegram's.
             problem = f"Telegram's answer can't be read ({type(err).__name__})."
             raise DeliveryError(problem) from err
+        finally:
+            self._pacer.done(address.key, lane)
 
 
 def _pointing_at(question: int | None) -> ReplyParameters | None:
