@@ -14,6 +14,7 @@ import sqlite3
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import uvicorn
 from prometheus_client import CollectorRegistry
@@ -46,8 +47,10 @@ from bot.model_server import ModelServer, embedded_engine
 from bot.ports import Channel, Dialogues, Inbox, Platform
 from bot.ranking.policy import FixedOrder
 from bot.settings import Settings
-from bot.transcription import Transcriber
 from prompts import Prompts
+
+if TYPE_CHECKING:
+    from bot.transcription import Transcriber
 
 logger = logging.getLogger(__name__)
 
@@ -224,6 +227,7 @@ async def open_workbench(
             return
         await frontdesk.model.check()
         async with in_background(frontdesk.model.run(console)):
+            await frontdesk.model.chat_model.open()
             if frontdesk.model.engine:
                 await frontdesk.model.engine.wait_ready()
             yield frontdesk
@@ -351,9 +355,11 @@ def _secret(value: SecretStr | None) -> str | None:
     return value.get_secret_value() if value else None
 
 
-def _transcriber(settings: Settings) -> Transcriber | None:
+def _transcriber(settings: Settings) -> "Transcriber | None":
     if settings.frontdesk_transcription_url is None:
         return None
+    from bot.transcription import Transcriber  # takes half a second, and few need it
+
     return Transcriber(
         url=settings.frontdesk_transcription_url,
         model=settings.frontdesk_transcription_model,

@@ -2,19 +2,23 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
 
-import openai
-from langchain.chat_models import init_chat_model
-from langchain_core.messages import AIMessageChunk, BaseMessage, HumanMessage
-from langchain_core.outputs import ChatGeneration, LLMResult
 from pydantic import SecretStr
 
 from bot.errors import ModelError, ModelUnavailable
 from bot.knowledge.words import HAN
 from bot.model_calls import Call, Note, Request
 from bot.understanding import clean
+
+if TYPE_CHECKING:
+    from langchain_core.messages import AIMessageChunk
+
+    from bot.model_library import Library
+
+Message = tuple[Literal["system", "human", "ai"], str]
 
 PROBE_TOKENS = 8  # a stream that always dies after a few must not pass for well
 
@@ -53,7 +57,7 @@ class Writing:
 
     def __init__(
         self,
-        chunks: AsyncIterator[AIMessageChunk],
+        chunks: AsyncGenerator["AIMessageChunk", None],
         request: Request,
         timeouts: Timeouts,
         seconds: float,
@@ -77,8 +81,7 @@ class Writing:
         Raises what `ChatModel.sample` raises, and ModelError when the text breaks off.
         """
         with self._request.noted():
-            # The library's generators close the connection, which stops the server's work.
-            async with contextlib.aclosing(self._chunks):  # type: ignore[type-var]
+            async with contextlib.aclosing(self._chunks):
                 while (chunk := await self._next()) is not None:
                     self._keep(chunk)
                     if delta := chunk.text:
@@ -102,7 +105,7 @@ class Writing:
             latency_ms=self._request.latency_ms,
         )
 
-    async def _next(self) -> AIMessageChunk | None:
+    async def _next(self) -> "AIMessageChunk | None":
         """Return the next chunk, None after the last. Raises TimeoutError when it is late."""
         due, lateness = self._limit()
         try:
@@ -121,7 +124,7 @@ class Writing:
             limits.append((self._last_at + gap, f"no more of a draft for {gap:g} s"))
         return min(limits)
 
-    def _keep(self, chunk: AIMessageChunk) -> None:
+    def _keep(self, chunk: "AIMessageChunk") -> None:
         self._last_at = self._clock()
         self._request.token_came()
         tokens = (chunk.response_metadata.get("logprobs") or {}).get("content") or []
@@ -154,24 +157,21 @@ class ChatModel:
         self.timeouts = timeouts or Timeouts()
         self.trouble = trouble
         self._note = note
-        timeout = openai.Timeout(self.timeouts.whole, connect=self.timeouts.connect)
-        # LangChain's own client is shared by the whole process, and never closed.
-        self._client = openai.DefaultAsyncHttpxClient(timeout=timeout)
-        # Retries belong to whoever knows how long the customer has waited: not to the client.
-        self._model = init_chat_model(
-            name,
-            model_provider="openai",
-            base_url=url,
-            api_key=key or SecretStr("none"),
-            http_async_client=self._client,
-            timeout=timeout,
-            max_retries=0,
-            use_responses_api=False,
-        )
+        self._address = url, name, key
+        self._library: asyncio.Future[Library] | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the client library is loaded."""
+        return self._library is not None and self._library.done()
+
+    async def open(self) -> None:
+        """Load the client library, beside whatever else goes on."""
+        await self._loaded()
 
     async def sample(
         self,
-        messages: Sequence[BaseMessage],
+        messages: Sequence[Message],
         *,
         n: int,
         temperature: float,
@@ -186,25 +186,27 @@ class ChatModel:
         with something else than a completion.
         """
         request, seconds = self._begin(seconds, is_retry=is_retry)
+        library = await self._loaded()
         with request.noted():
             try:
                 async with asyncio.timeout(seconds):
-                    result = await self._model.agenerate(
-                        [list(messages)],
-                        n=n,
-                        temperature=temperature,
-                        max_tokens=max_tokens,
-                        logprobs=True,
+                    found = await library.sample(
+                        messages, n=n, temperature=temperature, max_tokens=max_tokens
                     )
             except TimeoutError:
                 raise TimeoutError(_no_draft(seconds)) from None
-            sampled = _sampled(result, request.latency_ms)
-            request.is_empty = not any(sampled.texts) and not _is_cut(result)
-            return sampled
+            request.is_empty = not any(found.texts) and not found.is_cut
+            return Sampled(
+                texts=found.texts,
+                log_probabilities=found.log_probabilities,
+                input_tokens=found.input_tokens,
+                output_tokens=found.output_tokens,
+                latency_ms=request.latency_ms,
+            )
 
     def write(
         self,
-        messages: Sequence[BaseMessage],
+        messages: Sequence[Message],
         *,
         temperature: float,
         max_tokens: int,
@@ -226,7 +228,7 @@ class ChatModel:
         A request that the server refuses has reached a server that is well.
         """
         outcomes: list[Call] = []
-        chunks = self._stream([HumanMessage("Hi")], temperature=0.0, max_tokens=PROBE_TOKENS)
+        chunks = self._stream([("human", "Hi")], temperature=0.0, max_tokens=PROBE_TOKENS)
         request = Request(outcomes.append, is_retry=False)
         writing = Writing(chunks, request, self.timeouts, seconds)
         try:
@@ -241,7 +243,8 @@ class ChatModel:
 
     async def close(self) -> None:
         """Close the connections."""
-        await self._client.aclose()
+        if self._library:
+            await (await self._library).close()
 
     def _begin(self, seconds: float | None, *, is_retry: bool) -> tuple[Request, float]:
         """Return a new request and its seconds. Raises ModelUnavailable when there can be none."""
@@ -254,16 +257,26 @@ class ChatModel:
         request.is_hurried = seconds < self.timeouts.visible / 2
         return request, seconds
 
-    def _stream(
-        self, messages: Sequence[BaseMessage], *, temperature: float, max_tokens: int
-    ) -> AsyncIterator[AIMessageChunk]:
-        return self._model.astream(
-            list(messages),
-            temperature=temperature,
-            max_tokens=max_tokens,
-            logprobs=True,
-            stream_usage=True,
-        )
+    async def _stream(
+        self, messages: Sequence[Message], *, temperature: float, max_tokens: int
+    ) -> AsyncGenerator["AIMessageChunk", None]:
+        library = await self._loaded()
+        chunks = library.stream(messages, temperature=temperature, max_tokens=max_tokens)
+        # The library's generators close the connection, which stops the server's work.
+        async with contextlib.aclosing(chunks):
+            async for chunk in chunks:
+                yield chunk
+
+    async def _loaded(self) -> "Library":
+        if self._library is None:
+            self._library = asyncio.ensure_future(asyncio.to_thread(self._load))
+        return await asyncio.shield(self._library)
+
+    def _load(self) -> "Library":
+        from bot.model_library import Library
+
+        url, name, key = self._address
+        return Library(url, name, key, self.timeouts.connect, self.timeouts.whole)
 
 
 def _no_draft(seconds: float) -> str:
@@ -278,29 +291,3 @@ def estimated_tokens(text: str) -> int:
     """
     chinese = len(HAN.findall(text))
     return 1 + chinese * 2 + (len(text) - chinese) // 3
-
-
-def _sampled(result: LLMResult, latency_ms: float) -> Sampled:
-    generations = [g for g in result.generations[0] if isinstance(g, ChatGeneration)]
-    if not generations:
-        raise ModelError("the model server answered with no text")
-    usage = (result.llm_output or {}).get("token_usage") or {}
-    return Sampled(
-        texts=tuple(clean(generation.text) for generation in generations),
-        log_probabilities=tuple(_mean_log_probability(generation) for generation in generations),
-        input_tokens=usage.get("prompt_tokens"),
-        output_tokens=usage.get("completion_tokens"),
-        latency_ms=latency_ms,
-    )
-
-
-def _is_cut(result: LLMResult) -> bool:
-    """Whether an answer had no room to end; a model that reasons first may then have no text."""
-    reasons = [(each.generation_info or {}).get("finish_reason") for each in result.generations[0]]
-    return "length" in reasons
-
-
-def _mean_log_probability(generation: ChatGeneration) -> float:
-    logprobs = generation.message.response_metadata.get("logprobs") or {}
-    tokens = logprobs.get("content") or []
-    return sum(token["logprob"] for token in tokens) / len(tokens) if tokens else 0.0

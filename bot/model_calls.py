@@ -6,10 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-import httpx
-import openai
-
-from bot.errors import ModelError, ModelUnavailable
+from bot.errors import ModelError
 
 Outcome = Literal[
     "answered", "empty", "late", "unavailable", "broken", "missing", "refused", "left"
@@ -31,37 +28,6 @@ class Call:
 
 
 Note = Callable[[Call], None]
-
-
-# What the client library raises, from the connection to what it makes of an answer.
-_ERRORS = (
-    TimeoutError,
-    openai.OpenAIError,
-    httpx.HTTPError,
-    ValueError,
-    TypeError,
-    KeyError,
-    AttributeError,
-)
-
-
-def _explained(error: Exception) -> tuple[Outcome, ModelError]:
-    """Return what an error of the library comes to, and how it is told."""
-    kind = _kind(error)
-    refusal = ModelError(f"the model server refused the request ({kind})")
-    match error:
-        case openai.APIConnectionError() | openai.InternalServerError() | httpx.HTTPError():
-            return "unavailable", ModelUnavailable(f"the model server does not answer ({kind})")
-        case TimeoutError():
-            return "late", ModelUnavailable(str(error))
-        case openai.RateLimitError():
-            return "unavailable", refusal
-        case openai.AuthenticationError() | openai.PermissionDeniedError() | openai.NotFoundError():
-            return "missing", refusal
-        case openai.APIStatusError():
-            return "refused", refusal
-        case _:
-            return "broken", refusal
 
 
 class Request:
@@ -95,8 +61,12 @@ class Request:
         except ModelError:
             outcome = "broken"
             raise
-        except _ERRORS as err:
-            outcome, error = _explained(err)
+        except Exception as err:
+            from bot.model_library import explain  # late, as it takes a second to load
+
+            if (explained := explain(err)) is None:
+                raise
+            outcome, error = explained
             raise error from err
         finally:
             self._note(self._call(outcome))
@@ -110,9 +80,3 @@ class Request:
             first_token_seconds=self._first_token_seconds,
             is_retry=self._is_retry,
         )
-
-
-def _kind(error: Exception) -> str:
-    """Name an error without its text, in which servers repeat what the customer wrote."""
-    status = getattr(error, "status_code", None)
-    return f"{type(error).__name__} {status}" if status else type(error).__name__

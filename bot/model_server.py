@@ -59,6 +59,8 @@ class ModelServer:
 
     def trouble(self) -> str | None:
         """Say why no drafts can be written now, or None when they can."""
+        if not self.chat_model.is_open:
+            return "the client of the model is being loaded"
         if self._watch:
             return self._watch.trouble() or self.breaker.trouble()
         assert self.engine is not None
@@ -84,7 +86,7 @@ class ModelServer:
 
     async def run(self, console: Console) -> None:
         """Run the engine, or watch the operator's server, until cancelled."""
-        async with in_background(self.breaker.run(self._probe)):
+        async with in_background(self.chat_model.open(), self.breaker.run(self._probe)):
             await self._run_or_watch(console)
 
     async def _run_or_watch(self, console: Console) -> None:

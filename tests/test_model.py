@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from langchain_core.messages import HumanMessage
 from pydantic import SecretStr
 
 from bot.errors import ModelError, ModelUnavailable
@@ -140,7 +139,7 @@ async def test_that_a_server_that_never_answers_is_told_in_time(vllm: FakeVllm) 
 
 # Requests: what becomes of them, and how long they may take.
 
-HI = [HumanMessage("你好")]
+HI = [("human", "你好")]
 TEXT = "We open at nine. We close at six."
 
 

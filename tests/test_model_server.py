@@ -5,11 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from langchain_core.messages import HumanMessage
 
 from bot.breaker import FAILURES
 from bot.console import Console
-from bot.errors import ModelError, SettingsError
+from bot.errors import ModelError, ModelUnavailable, SettingsError
 from bot.model_calls import Call
 from bot.model_server import ModelServer
 from bot.settings import Settings, load_settings
@@ -30,7 +29,7 @@ def settings(url: str, **changes: Any) -> Settings:
 
 
 async def ask(server: ModelServer) -> None:
-    await server.chat_model.sample([HumanMessage("Hi")], n=1, temperature=0, max_tokens=5)
+    await server.chat_model.sample([("human", "Hi")], n=1, temperature=0, max_tokens=5)
 
 
 async def fail(server: ModelServer, vllm: FakeVllm, times: int) -> None:
@@ -44,6 +43,7 @@ async def test_that_a_model_that_fails_again_and_again_is_told_as_trouble(vllm: 
     noted: list[Call] = []
     server = ModelServer(settings(vllm.url), noted.append)
     await server.check()
+    await server.chat_model.open()
     assert server.trouble() is None
 
     await fail(server, vllm, FAILURES)
@@ -57,11 +57,23 @@ async def test_that_a_model_that_fails_again_and_again_is_told_as_trouble(vllm: 
     await server.close()
 
 
+async def test_that_nothing_waits_for_the_client_library(vllm: FakeVllm) -> None:
+    server = ModelServer(settings(vllm.url))
+    await server.check()
+
+    assert "being loaded" in (server.trouble() or "")
+    with pytest.raises(ModelUnavailable, match="being loaded"):
+        await ask(server)
+    await server.chat_model.open()
+    await ask(server)
+    await server.close()
+
+
 async def test_that_running_it_leaves_no_task_behind(vllm: FakeVllm) -> None:
     server = ModelServer(settings(vllm.url))
     before = asyncio.all_tasks()
     running = asyncio.create_task(server.run(Console()))
-    await vllm.until(lambda: vllm.calls)
+    await eventually(lambda: server.trouble() is None)
     await fail(server, vllm, 1)
 
     running.cancel()

@@ -8,20 +8,12 @@ from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol, TypeVar
 
-from langchain_core.messages import (
-    AIMessage,
-    BaseMessage,
-    HumanMessage,
-    SystemMessage,
-    trim_messages,
-)
-
 from bot import grounding
 from bot.candidates.article import citation
 from bot.errors import ModelError, ModelUnavailable
 from bot.knowledge.scoring import Hit
 from bot.messages import Candidate, Citation, Generation, Language, Turn
-from bot.model import ChatModel, Sampled, Writing, estimated_tokens
+from bot.model import ChatModel, Message, Sampled, Writing, estimated_tokens
 from bot.understanding import Understood, clean
 from prompts import Prompt, Prompts
 
@@ -162,7 +154,7 @@ class DraftWriter:
 
     async def _read(
         self,
-        request: list[BaseMessage],
+        request: list[Message],
         reading: "_Reading",
         seconds: float,
         stopped: asyncio.Event | None,
@@ -188,7 +180,7 @@ class DraftWriter:
         return None
 
     async def _sample(
-        self, request: list[BaseMessage], seconds: float, stopped: asyncio.Event | None
+        self, request: list[Message], seconds: float, stopped: asyncio.Event | None
     ) -> tuple[Sampled, str | None]:
         """Return what the model wrote, or nothing and why."""
         started = time.perf_counter()
@@ -234,23 +226,18 @@ class DraftWriter:
 
     def _messages(
         self, prompt: Prompt, message: Understood, history: Sequence[Turn], hits: Sequence[Hit]
-    ) -> list[BaseMessage]:
+    ) -> list[Message]:
         """Lay the prompt out from stable to volatile, so that the server's prefix cache helps."""
         budget = self._model.context_tokens - self._longest_tokens
-        question = HumanMessage(message.text)
+        question: Message = ("human", message.text)
         system = _system_message(prompt, hits)
         # Better an answer from fewer passages than a request that the server refuses.
         while len(hits) > 1 and _count_tokens([system, question]) > budget:
             hits = hits[:-1]
             system = _system_message(prompt, hits)
-        fixed = _count_tokens([system, question])
-        past: list[BaseMessage] = trim_messages(
-            [_as_message(turn) for turn in history],
-            max_tokens=max(budget - fixed, 0),
-            token_counter=_count_tokens,
-            strategy="last",
-            start_on="human",
-        )
+        past = [_as_message(turn) for turn in history]
+        while past and (past[0][0] != "human" or _count_tokens([system, *past, question]) > budget):
+            past.pop(0)
         return [system, *past, question]
 
     def _generation(
@@ -316,11 +303,11 @@ def _checked(text: str, message: Understood, hits: Sequence[Hit]) -> Candidate:
     )
 
 
-def _system_message(prompt: Prompt, hits: Sequence[Hit]) -> SystemMessage:
+def _system_message(prompt: Prompt, hits: Sequence[Hit]) -> Message:
     passages = "\n\n".join(
         f"{hit.passage.title}: {hit.passage.heading}\n{hit.passage.text}" for hit in hits
     )
-    return SystemMessage(prompt.render(passages=passages))
+    return "system", prompt.render(passages=passages)
 
 
 def _citations(hits: Sequence[Hit], articles: Sequence[str]) -> tuple[Citation, ...]:
@@ -359,10 +346,10 @@ def _nothing(latency_ms: float) -> Sampled:
     )
 
 
-def _as_message(turn: Turn) -> BaseMessage:
-    return HumanMessage(turn.text) if turn.role == "customer" else AIMessage(turn.text)
+def _as_message(turn: Turn) -> Message:
+    return ("human" if turn.role == "customer" else "ai", turn.text)
 
 
-def _count_tokens(messages: list[BaseMessage]) -> int:
+def _count_tokens(messages: list[Message]) -> int:
     # Four tokens a message for the role and its marks.
-    return sum(estimated_tokens(message.text) + 4 for message in messages)
+    return sum(estimated_tokens(text) + 4 for _, text in messages)

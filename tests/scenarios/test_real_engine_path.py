@@ -9,7 +9,6 @@ from pathlib import Path
 
 import httpx
 import pytest
-from langchain_core.messages import HumanMessage
 from prometheus_client import CollectorRegistry
 from pydantic import SecretStr
 
@@ -108,7 +107,7 @@ async def test_that_the_engine_ends_what_nobody_waits_for(engine: Engine, is_str
     key = SecretStr(engine.api_key or "")
     times = Timeouts(visible=240, whole=240)
     model = ChatModel(url=engine.url, name=engine.model, key=key, timeouts=times)
-    story = [HumanMessage("Tell a very long story about a parcel and its way to the customer.")]
+    story = [("human", "Tell a very long story about a parcel and its way to the customer.")]
 
     async def ask() -> None:
         if not is_stream:
