@@ -8,13 +8,14 @@ ENGINE ?= $(if $(wildcard /dev/nvidia0),gpu,cpu)
 TORCH := torch==2.13.0
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps
 
-.PHONY: help run setup test lint format lock bench-serving bench-channels clean
+.PHONY: help run setup test lint format lock bench-serving bench-channels bench-log prove clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make run      set up and start everything: model, pages, Telegram, Slack (Ctrl-C stops)"
 	@echo "make setup    install into .venv only"
 	@echo "make test     the whole suite        make lint   linters and types"
+	@echo "make prove    the promises of docs/delivery.md, tried for hours"
 
 run: setup
 	@$(BIN)/frontdesk run
@@ -41,6 +42,14 @@ bench-serving: setup
 # For example: make bench-channels ARGS="--quick"
 bench-channels: $(VENV)/.dev
 	@$(BIN)/python -m tests.benchmarks.channels $(ARGS)
+
+# For example: make prove ARGS="--only R1,R2 --seed 7 --short --write"
+prove: $(VENV)/.dev
+	@$(BIN)/python -m tests.prove $(ARGS)
+
+# A quarter of an hour and 9 GB in /tmp; for a first look: make bench-log ARGS="--turns 1000 10000"
+bench-log: $(VENV)/.dev
+	@$(BIN)/python -m tests.benchmarks.log $(ARGS)
 
 lock:
 	sh requirements/lock.sh

@@ -5,6 +5,7 @@ import json
 import logging
 import sys
 from collections.abc import Coroutine
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -17,6 +18,7 @@ from bot.console import Console
 from bot.doctor import examine
 from bot.errors import FrontdeskError
 from bot.knowledge.articles import read_articles
+from bot.log import backup
 from bot.settings import Settings, load_settings
 from bot.understanding import language_of
 from prompts import PromptError
@@ -167,6 +169,50 @@ def evaluate_answers(
         click.echo(json.dumps({"summary": rows, "replies": replies}, ensure_ascii=False, indent=1))
     else:
         _print_table(rows)
+
+
+@cli.group("log")
+def dialogue_log() -> None:
+    """Back the dialogue log up, and put a backup back."""
+
+
+@dialogue_log.command("backup")
+@click.argument("target", type=click.Path(path_type=Path), required=False)
+@click.option("--keep", type=click.IntRange(1), help="Delete the oldest backups beyond so many.")
+@click.pass_obj
+def back_up(console: Console, target: Path | None, keep: int | None) -> None:
+    """Copy the log to TARGET, a file or a folder, also while Frontdesk runs.
+
+    Without TARGET it goes to the folder "backups" in the data folder, named by the time.
+    """
+    settings = load_settings()
+    target = target or settings.frontdesk_data / "backups"
+    made = backup.backup(settings.database, target, datetime.now(UTC), console.copied)
+    console.say(f"Backup: {made}, {made.stat().st_size / 2**20:.0f} MB, checked.")
+    for gone in backup.keep_newest(made.parent, keep) if keep else ():
+        console.say(f"Deleted: {gone}.")
+
+
+@dialogue_log.command("restore")
+@click.argument("source", type=click.Path(path_type=Path))
+@click.pass_obj
+def restore(console: Console, source: Path) -> None:
+    """Put the backup SOURCE in the log's place; Frontdesk must be stopped."""
+    settings = load_settings()
+    done = backup.restore(settings.database, source, datetime.now(UTC))
+    console.say(f"Restored: {settings.database}.")
+    if done.kept:
+        console.say(f"What was there before: {done.kept}. Delete it once it isn't needed.")
+    if done.erased_again is None:
+        console.warn(
+            "The old database could not be read, so whoever was erased since the backup is back in "
+            "the log: ask them, and let them be erased again."
+        )
+    elif done.erased_again:
+        console.warn(
+            f"{done.erased_again} customers had been erased since the backup; they are erased "
+            "again at the next start. The database that was there before doesn't hold them."
+        )
 
 
 def _with_articles(folder: Path | None) -> Settings:

@@ -23,6 +23,7 @@ class Console:
     def __init__(self, *, stderr: bool = True) -> None:
         self._out = rich.console.Console(stderr=stderr, highlight=False, soft_wrap=True)
         self._encoded_percent = -1
+        self._copied_percent = -1
 
     def log_to_here(self, level: int = logging.WARNING) -> None:
         """Send the process log to this console.
@@ -58,6 +59,13 @@ class Console:
         if percent != self._encoded_percent:
             self._encoded_percent = percent
             self.say(f"Search by meaning: {percent}% of {total} new passages encoded.")
+
+    def copied(self, done: int, total: int) -> None:
+        """Show how far a copy is, at each tenth."""
+        percent = done * 10 // total * 10
+        if percent != self._copied_percent:
+            self._copied_percent = percent
+            self.say(f"Copied {percent}%.")
 
     def asking(self, done: int, total: int) -> None:
         """Show how many questions were asked, at each tenth."""

@@ -134,13 +134,13 @@ def test_that_a_second_program_is_one_sentence(run: Run, tmp_path: Path, command
         assert_refused(run(command), "Another Frontdesk", "FRONTDESK_DATA")
 
 
-@pytest.mark.parametrize("command", ["run", "chat"])
-def test_that_a_wrong_model_url_is_one_sentence(run: Run, command: str) -> None:
-    assert_refused(run(command), f"No model server answers at {NO_MODEL}", "FRONTDESK_MODEL_URL")
+@pytest.mark.parametrize("command", ["run", "chat", "doctor"])
+def test_that_a_missing_model_name_is_one_sentence(run: Run, command: str) -> None:
+    assert_refused(run(command, FRONTDESK_MODEL=""), "FRONTDESK_MODEL is not set")
 
 
-def test_that_a_wrong_model_is_one_sentence(run: Run, served_vllm: FakeVllm) -> None:
-    outcome = run("run", FRONTDESK_MODEL_URL=served_vllm.url, FRONTDESK_MODEL="another")
+def test_that_a_wrong_model_is_one_sentence_of_the_doctor(run: Run, served_vllm: FakeVllm) -> None:
+    outcome = run("doctor", FRONTDESK_MODEL_URL=served_vllm.url, FRONTDESK_MODEL="another")
 
     assert_refused(outcome, "no model 'another'", f"one of: {MODEL}")
 

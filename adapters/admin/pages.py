@@ -107,13 +107,13 @@ class Admin:
             query = await asyncio.to_thread(_audited_query, request)
             await self._accounts.record(account, "search", query)
         await self._accounts.record(account, "view_list", _key_text(after) if after else "")
-        page = await self._store.read(lambda db: review.conversations(db, filters, after=after))
+        page = await self._store.browse(lambda db: review.conversations(db, filters, after=after))
         return self._page(
             request,
             "conversations.html",
             page=page,
             filters=filters,
-            channels=await self._store.read(review.channels),
+            channels=await self._store.browse(review.channels),
             is_filtered=filters != review.Filters(),
             first_page=f"?{_query(request)}" if after else None,
             next_page=_next_page(request, page.next_key),
@@ -123,7 +123,7 @@ class Admin:
         """Show one conversation with what was logged about each reply."""
         conversation = request.path_params["id"]
         before = _number(request.query_params.get("before", ""))
-        transcript = await self._store.read(
+        transcript = await self._store.browse(
             lambda db: review.transcript(db, conversation, before=before)
         )
         if transcript is None:

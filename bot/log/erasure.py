@@ -9,6 +9,9 @@ from datetime import datetime
 
 from sqlite_utils import Database
 
+SWEPT_PAGES = 500  # of about 4 kB, written in one transaction
+_UNSWEPT = "erased_at IS NOT NULL AND swept_at IS NULL"
+
 
 def request(db: Database, channel: str, customer: str, requested_at: str) -> None:
     """Note that a customer asked for being erased, in a message received at that time."""
@@ -25,7 +28,7 @@ def is_requested(db: Database) -> bool:
 
 
 def erase_requested(db: Database, now: datetime) -> int:
-    """Erase all customers who asked for it and have been told; return how many rows were asked."""
+    """Erase all customers who asked for it and have been told; return how many wait for `sweep`."""
     requests = db.execute(
         """
         SELECT id, channel, customer, requested_at FROM erasures
@@ -41,7 +44,23 @@ def erase_requested(db: Database, now: datetime) -> int:
             "UPDATE erasures SET customer = '', erased_at = ? WHERE id = ?",
             [now.isoformat(), row_id],
         )
-    return len(requests)
+    [unswept] = db.execute(f"SELECT count(*) FROM erasures WHERE {_UNSWEPT}").fetchone()
+    return int(unswept)
+
+
+def sweep(db: Database, now: datetime, *, is_first: bool) -> bool:
+    """Take words of deleted texts out of the search index, one piece of it; return if more is left.
+
+    Its old parts hold them until they are merged. Of a large log that takes seconds in all, which
+    messages must not wait for. `is_first` begins, also where an earlier run left off.
+    """
+    before = db.conn.total_changes
+    pages = -SWEPT_PAGES if is_first else SWEPT_PAGES
+    db.execute("INSERT INTO turn_search (turn_search, rank) VALUES ('merge', ?)", [pages])
+    if db.conn.total_changes - before >= 2:  # fewer: there was nothing to merge, says FTS5's manual
+        return True
+    db.execute(f"UPDATE erasures SET swept_at = ? WHERE {_UNSWEPT}", [now.isoformat()])
+    return False
 
 
 def erase(db: Database, channel: str, customer: str, requested_at: str) -> None:
@@ -57,8 +76,6 @@ def erase(db: Database, channel: str, customer: str, requested_at: str) -> None:
     for statement in _ERASE:
         db.execute(statement, whose)
     db.execute("DELETE FROM temp.erased")
-    # Its old parts still hold the words of deleted rows until they are merged.
-    db.execute("INSERT INTO turn_search (turn_search) VALUES ('optimize')")
 
 
 _MESSAGES = (
@@ -89,8 +106,10 @@ _ERASE = (
     f"DELETE FROM generations WHERE turn IN ({_ERASED})",
     f"DELETE FROM retrievals WHERE turn IN ({_ERASED})",
     f"DELETE FROM candidates WHERE turn IN ({_ERASED})",
-    f"DELETE FROM turn_search WHERE turn IN ({_ERASED})",
+    "DELETE FROM turn_search WHERE rowid IN"
+    f" (SELECT id FROM turn_search_content WHERE c1 IN ({_ERASED}))",
     f"DELETE FROM attachments WHERE inbox IN ({_MINE})",
+    "DELETE FROM usage WHERE channel = :channel AND customer = :customer",
     # Keys without the person in them stay, so that an event that comes again is still known.
     f"DELETE FROM inbox_keys WHERE inbox IN ({_MINE}) AND event_key NOT GLOB 'update:*'"
     " AND event_key NOT GLOB 'event:*'",

@@ -394,9 +394,7 @@ def _count_usage(db: Database, received: Received, answer: Answer, now: datetime
     if answer.model_calls == 0:
         return
     tokens = answer.model_calls * _tokens_of_a_call(answer)
-    usage.add(
-        db, received.channel, received.customer, now, calls=answer.model_calls, tokens=tokens
-    )
+    usage.add(db, received.channel, received.customer, now, calls=answer.model_calls, tokens=tokens)
 
 
 def _tokens_of_a_call(answer: Answer) -> int:

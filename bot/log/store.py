@@ -1,9 +1,8 @@
 """The database file: one connection writes, all others only read.
 
 Every write is a function that gets the writing `Database` and runs on the writer's own thread.
-Functions that wait together are committed together (one disk flush for all of them), each in its
-own savepoint, so that one that raises takes nothing of the others with it. `write` returns only
-after the commit: what it returned for is on the disk.
+`write` returns only after the commit: what it returned for is on the disk; what it raised for is
+never stored later.
 
 One writer is a rule, not a preference: SQLite 3.7.0 to 3.51.2 can lose commits when two
 connections write or checkpoint a WAL at once (sqlite.org/wal.html, "The WAL-Reset Bug"). A lock
@@ -14,92 +13,96 @@ import asyncio
 import contextlib
 import fcntl
 import logging
-import queue
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, Self, TypeVar
+from typing import IO, Self, TypeVar
 
 from sqlite_utils import Database
 
 from bot.errors import LogError
+from bot.log.integrity import LARGEST_CHECKED_AT_START, BackgroundCheck, quick_problem
 from bot.log.migrations import migrations
+from bot.log.writer import Job, Writer
 
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
 READERS = 2
-LARGEST_BATCH = 256
+BROWSERS = 2
+# Slack wants its acknowledgement within 3 seconds, and nobody else waits longer.
+LONGEST_WAIT_SECONDS = 2.0
+LOCKED_SECONDS = 1.5  # that another program may hold the database; less than the longest wait
+LARGEST_IDLE_WAL = 64 * 2**20  # bytes; a backup that reads for minutes lets it grow
 FIRST_SQLITE_WITHOUT_WAL_RESET_BUG = (3, 51, 3)
-
-
-@dataclass(frozen=True, slots=True)
-class _Job:
-    work: Callable[[Database], Any] | None  # None: empty the WAL
-    result: "Future[Any]"
 
 
 class Store:
     """The open database file.
 
     Raises LogError when the file is corrupt, can't be opened, is newer than this program, or is
-    held by another process.
+    held by another process. A large file is checked while it is in use: see `trouble`.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._lock = _lock(path)
+        self._lock = lock(path)
         try:
-            _prepare(path)
+            db = _prepare(path)
         except BaseException:
             self._lock.close()
             raise
-        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._closing = threading.Lock()
         self._is_closed = False
-        self._local = threading.local()
-        self._opened: list[Database] = []
-        self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="log-reader")
-        self._writer = threading.Thread(target=self._run_writer, name="log-writer", daemon=True)
-        self._writer.start()
+        self._readers = _Readers(path, READERS)
+        self._browsers = _Readers(path, BROWSERS)
+        self._check = BackgroundCheck(path) if _is_large(path) else None
+        self._writer = Writer(db)
 
     @property
     def is_closed(self) -> bool:
         """Whether `close` was called: nothing can be read or written any more."""
         return self._is_closed
 
+    def trouble(self) -> str | None:
+        """Say in one sentence what is wrong with the file, as far as that is known, or None."""
+        problem = self._check.problem if self._check else None
+        return _damaged(self.path, problem) if problem else None
+
     async def write(self, work: Callable[[Database], T]) -> T:
         """Run `work` in a transaction and return its result once it is on the disk.
 
-        Raises LogError when it could not be stored (disk full, say); nothing of it is kept then.
+        Raises LogError when it could not be stored (disk full, say, or others' work took more than
+        two seconds before it); nothing of it is kept then.
         """
-        result: Future[T] = Future()
         with self._closing:
             self._refuse_when_closed()
-            self._jobs.put(_Job(work, result))
-        return await asyncio.wrap_future(result)
+            job = self._writer.add(work)
+        outcome: asyncio.Future[T] = asyncio.wrap_future(job.result)
+        await self._until_begun(job, outcome)
+        return await outcome
 
     async def empty_wal(self) -> None:
         """Bring what is committed into the file itself, so that the WAL keeps nothing erased.
 
-        Where a reader is in the way, the next checkpoint does it. Raises LogError on a full disk.
+        Where a reader is in the way, it is done once that has ended. Raises LogError on a full
+        disk.
         """
-        result: Future[None] = Future()
         with self._closing:
             self._refuse_when_closed()
-            self._jobs.put(_Job(None, result))
-        await asyncio.wrap_future(result)
+            job = self._writer.empty_wal()
+        await asyncio.wrap_future(job.result)
 
     async def read(self, work: Callable[[Database], T]) -> T:
-        """Run `work` with a read-only connection and return its result."""
-        with self._closing:
-            self._refuse_when_closed()
-            running = self._readers.submit(lambda: work(self._reader()))
-        return await asyncio.wrap_future(running)
+        """Run `work`, which a customer waits for, with a read-only connection."""
+        return await self._read(self._readers, work)
+
+    async def browse(self, work: Callable[[Database], T]) -> T:
+        """Run `work`, which may take long, with a read-only connection; `read` doesn't wait."""
+        return await self._read(self._browsers, work)
 
     def close(self) -> None:
         """Commit what waits and close every connection; a second call does nothing."""
@@ -107,13 +110,33 @@ class Store:
             if self._is_closed:
                 return
             self._is_closed = True
+        if self._check:
+            self._check.stop()
         # The writer goes last: only the last connection to a file brings its WAL into it.
-        self._readers.shutdown()
-        for db in self._opened:
-            db.close()
-        self._jobs.put(None)
-        self._writer.join()
+        self._browsers.interrupt()
+        self._browsers.close()
+        self._readers.close()
+        self._writer.close()
         self._lock.close()
+
+    async def _read(self, readers: "_Readers", work: Callable[[Database], T]) -> T:
+        with self._closing:
+            self._refuse_when_closed()
+            running = readers.submit(work)
+        return await asyncio.wrap_future(running)
+
+    async def _until_begun(self, job: Job, outcome: "asyncio.Future[T]") -> None:
+        try:
+            done, _ = await asyncio.wait({outcome}, timeout=LONGEST_WAIT_SECONDS)
+        except asyncio.CancelledError:
+            outcome.cancel()
+            raise
+        if not done and job.claim():
+            outcome.cancel()
+            raise LogError(
+                f"The database {self.path} was busy for more than {LONGEST_WAIT_SECONDS:.0f} "
+                "seconds; is the disk slow, or does another program hold it?"
+            )
 
     def _refuse_when_closed(self) -> None:
         if self._is_closed:
@@ -125,34 +148,34 @@ class Store:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _reader(self) -> Database:
+
+class _Readers:
+    """Threads with a read-only connection each."""
+
+    def __init__(self, path: Path, threads: int) -> None:
+        self._path = path
+        self._local = threading.local()
+        self._opened: list[Database] = []
+        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="log-reader")
+
+    def submit(self, work: Callable[[Database], T]) -> Future[T]:
+        return self._threads.submit(lambda: work(self._connection()))
+
+    def interrupt(self) -> None:
+        for db in self._opened:
+            db.conn.interrupt()
+
+    def close(self) -> None:
+        self._threads.shutdown()
+        for db in self._opened:
+            db.close()
+
+    def _connection(self) -> Database:
         if not hasattr(self._local, "db"):
-            self._local.db = open_read_only(self.path)
+            self._local.db = open_read_only(self._path)
             self._opened.append(self._local.db)
         db: Database = self._local.db
         return db
-
-    def _run_writer(self) -> None:
-        db = _connect(self.path)
-        while (job := self._jobs.get()) is not None:
-            batch, stop = self._collect(job)
-            _commit_batch(db, [job for job in batch if job.work])
-            for job in batch:
-                if job.work is None:
-                    _empty_wal(db, job)
-            if stop:
-                break
-        db.close()
-
-    def _collect(self, first: _Job) -> tuple[list[_Job], bool]:
-        batch = [first]
-        with contextlib.suppress(queue.Empty):
-            while len(batch) < LARGEST_BATCH:
-                job = self._jobs.get_nowait()
-                if job is None:
-                    return batch, True
-                batch.append(job)
-        return batch, False
 
 
 def open_read_only(path: Path) -> Database:
@@ -180,60 +203,10 @@ def sqlite_warning() -> str | None:
     return None
 
 
-def _commit_batch(db: Database, batch: list[_Job]) -> None:
-    """Run the jobs in one transaction and settle their futures after the commit."""
-    if not batch:
-        return
-    outcomes: list[tuple[_Job, Any, BaseException | None]] = []
-    try:
-        db.execute("BEGIN IMMEDIATE")
-        outcomes = [_run_job(db, job) for job in batch]
-        db.commit()
-    except sqlite3.Error as err:
-        with contextlib.suppress(sqlite3.Error):
-            db.rollback()
-        failure = _storage_error(err)
-        outcomes = [(job, None, failure) for job in batch]
-    for job, value, error in outcomes:
-        if not job.result.set_running_or_notify_cancel():
-            continue
-        if error is None:
-            job.result.set_result(value)
-        else:
-            job.result.set_exception(error)
-
-
-def _empty_wal(db: Database, job: _Job) -> None:
-    try:
-        db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-    except sqlite3.Error as err:
-        job.result.set_exception(_storage_error(err))
-    else:
-        job.result.set_result(None)
-
-
-def _run_job(db: Database, job: _Job) -> tuple[_Job, Any, BaseException | None]:
-    assert job.work
-    try:
-        with db.atomic():
-            return job, job.work(db), None
-    except sqlite3.Error as err:
-        if not db.conn.in_transaction:  # the others of the batch are gone too, and must be told
-            raise
-        is_ours = isinstance(err, sqlite3.IntegrityError)
-        return job, None, err if is_ours else _storage_error(err)
-    except Exception as err:  # a job's own error belongs to its caller, not to this thread
-        return job, None, err
-
-
-def _storage_error(err: sqlite3.Error) -> LogError:
-    logger.error("The database refused a write: %s", err)
-    return LogError(f"The database refused a write ({err}); is the disk full or read-only?")
-
-
 def _connect(path: Path) -> Database:
-    connection = sqlite3.connect(path, check_same_thread=False)
+    connection = sqlite3.connect(path, check_same_thread=False, timeout=LOCKED_SECONDS)
     connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute(f"PRAGMA journal_size_limit = {LARGEST_IDLE_WAL}")
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA foreign_keys = ON")
     # What is deleted is overwritten: erased means gone, not hidden.
@@ -241,28 +214,34 @@ def _connect(path: Path) -> Database:
     return Database(connection)
 
 
-def _prepare(path: Path) -> None:
-    """Check the file and bring its schema up to date."""
+def _prepare(path: Path) -> Database:
+    """Check the file, bring its schema up to date, and return the connection that writes."""
     with _storage_errors_explained(path):
         db = _connect(path)
         try:
-            _check_integrity(db, path)
-            _check_known(db, path)
+            if not _is_large(path) and (problem := quick_problem(db)):
+                raise LogError(_damaged(path, problem))
+            refuse_unknown(db, path)
             migrations.apply(db)
-        finally:
+        except BaseException:
             db.close()
+            raise
+        return db
 
 
-def _check_integrity(db: Database, path: Path) -> None:
-    problem = db.execute("PRAGMA quick_check(1)").fetchone()[0]
-    if problem != "ok":
-        raise LogError(
-            f"The database {path} is damaged ({problem}); restore a backup, or move it away to "
-            "start with an empty one."
-        )
+def _is_large(path: Path) -> bool:
+    return path.stat().st_size > LARGEST_CHECKED_AT_START
 
 
-def _check_known(db: Database, path: Path) -> None:
+def _damaged(path: Path, problem: str) -> str:
+    return (
+        f"The database {path} is damaged ({problem}); stop Frontdesk and restore a backup with "
+        "`frontdesk log restore FILE`, or move it away to start with an empty one."
+    )
+
+
+def refuse_unknown(db: Database, path: Path) -> None:
+    """Raise LogError for a database that a newer program made."""
     known = {migration.name for migration in migrations.pending(db)}
     known |= {migration.name for migration in migrations.applied(db)}
     ours = set(migrations_by_name())
@@ -289,8 +268,11 @@ def _storage_errors_explained(path: Path) -> Iterator[None]:
         ) from err
 
 
-def _lock(path: Path) -> IO[str]:
-    """Hold the data folder for this process; the lock goes with the process, however it ends."""
+def lock(path: Path) -> IO[str]:
+    """Hold the data folder for this process; the lock goes with the process, however it ends.
+
+    Raises LogError when another one holds it, or the folder can't be written.
+    """
     lock_path = path.with_name(path.name + ".lock")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -13,7 +13,14 @@ from bot.log.migrations import migrations
 from bot.log.store import migrations_by_name
 
 # Released names never change and never go; new ones are added at the end.
-NAMES = ["m001_dialogues", "m002_knowledge", "m003_delivery", "m004_admin", "m005_channels"]
+NAMES = [
+    "m001_dialogues",
+    "m002_knowledge",
+    "m003_delivery",
+    "m004_admin",
+    "m005_channels",
+    "m006_reliability",
+]
 AT = "2026-03-01T09:30:00+00:00"
 ROWS: dict[str, list[tuple[str, list[object]]]] = {
     "m001_dialogues": [
@@ -50,6 +57,7 @@ ROWS: dict[str, list[tuple[str, list[object]]]] = {
         ("slack_installations", ["", "T1", AT, b"secret"]),
         ("slack_oauth_states", ["hash", AT]),
     ],
+    "m006_reliability": [("usage", ["telegram", "42", "2026-03-01", 3, 900])],
 }
 
 

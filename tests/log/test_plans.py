@@ -11,7 +11,7 @@ from bot.messages import Feedback, Withdrawal
 from tests.log.writing import LATER, exchange, receive
 from tests.small_shop import NOW, incoming
 
-PARTIAL = ("inbox_unanswered", "inbox_withdrawn", "outbox_unsettled", "erasures_waiting")
+PARTIAL = ("inbox_unanswered", "inbox_withdrawn", "outbox_unsettled", "erasures_")
 # Rare, and SQLite's search index has no other way.
 UNAVOIDABLE = ("turn_search", "erased", "sqlite_master", "CONSTANT ROW")
 
@@ -21,8 +21,9 @@ HANDED_ON = "a person, please"
 
 def settle(db: Database) -> None:
     outgoing = outbox.unsent(db)[-1]
-    outbox.start_sending(db, outgoing)
-    outbox.settle_interrupted(db, LATER)
+    outbox.waiting(db, outgoing)
+    outbox.start_sending(db, outgoing, ("p1",))
+    outbox.doubt_interrupted(db)
     outbox.sent(db, outgoing, ("p1",), LATER)
     outbox.not_sent(db, outgoing, "down", "ready", LATER)
 
@@ -57,6 +58,7 @@ def forget(db: Database) -> None:
         outbox.not_sent(db, outgoing, "x", "failed", LATER)
     erasure.is_requested(db)
     assert erasure.erase_requested(db, LATER) == 1
+    erasure.sweep(db, LATER, is_first=True)
 
 
 def read(db: Database) -> None:

@@ -6,6 +6,8 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -14,6 +16,7 @@ import pytest
 from sqlite_utils import Database
 
 from bot.errors import LogError
+from bot.log.integrity import LARGEST_CHECKED_AT_START, BackgroundCheck
 from bot.log.store import Store, migrations_by_name, open_read_only, sqlite_warning
 
 ROOT = Path(__file__).parents[2]
@@ -40,6 +43,12 @@ def in_file(path: Path) -> list[str]:
 
 async def gather(store: Store, *jobs: Callable[[Database], object]) -> list[object]:
     return await asyncio.gather(*map(store.write, jobs), return_exceptions=True)
+
+
+async def until(is_true: Callable[[], object]) -> None:
+    async with asyncio.timeout(20):
+        while not is_true():  # noqa: ASYNC110 - a file tells no event
+            await asyncio.sleep(0.02)
 
 
 async def test_that_writes_run_in_order(store: Store) -> None:
@@ -203,6 +212,79 @@ async def test_that_a_cancelled_write_does_not_stop_the_next(store: Store) -> No
     assert cancelled.cancelled()
 
 
+async def test_that_a_write_that_waits_too_long_is_told_and_never_stored(store: Store) -> None:
+    release = asyncio.get_running_loop().create_future()
+    started = asyncio.Event()
+    first = asyncio.create_task(store.write(blocking(started, release)))
+    await started.wait()
+
+    with pytest.raises(LogError, match="busy for more than 2 seconds"):
+        await store.write(add("too late"))
+    release.set_result(None)
+    await first
+    await store.write(add("later"))
+
+    assert await store.read(names) == ["later"]
+
+
+async def test_that_a_lock_of_another_program_is_told_to_all_who_wait(store: Store) -> None:
+    with closing(sqlite3.connect(store.path)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        begun = time.monotonic()
+        first = asyncio.create_task(gather(store, add("a")))
+        await asyncio.sleep(0)  # lets it begin to wait for the lock
+        told = [*await gather(store, *(add(str(number)) for number in range(300))), *await first]
+        taken = time.monotonic() - begun
+        other.rollback()
+    await store.write(add("after"))
+
+    assert {type(each) for each in told} == {LogError}
+    assert taken < 5
+    assert await store.read(names) == ["after"]
+
+
+async def test_that_long_browsing_holds_up_no_message(store: Store) -> None:
+    release = threading.Event()
+    browsing = [asyncio.create_task(store.browse(lambda _: release.wait(20))) for _ in range(20)]
+    await asyncio.sleep(0)
+
+    async with asyncio.timeout(10):
+        assert await store.read(names) == []
+    release.set()
+    assert all(await asyncio.gather(*browsing))
+
+
+async def test_that_closing_ends_a_search_without_end(tmp_path: Path) -> None:
+    store, started = Store(tmp_path / "log.db"), threading.Event()
+
+    def search(db: Database) -> None:
+        started.set()
+        db.execute(
+            "WITH RECURSIVE n (x) AS (SELECT 1 UNION ALL SELECT x FROM n) SELECT count(*) FROM n"
+        ).fetchone()
+
+    searching = asyncio.create_task(store.browse(search))
+    await asyncio.to_thread(started.wait)
+
+    async with asyncio.timeout(10):
+        await asyncio.to_thread(store.close)
+        with pytest.raises(sqlite3.OperationalError, match="interrupted"):
+            await searching
+
+
+async def test_that_the_wal_is_emptied_once_a_reader_ends(store: Store) -> None:
+    await store.write(add("before"))
+    wal = store.path.with_name(store.path.name + "-wal")
+    with closing(open_read_only(store.path)) as reader:
+        reader.execute("BEGIN")
+        assert names(reader) == ["before"]
+        await store.write(add("after"))
+        await store.empty_wal()
+        assert wal.stat().st_size > 0
+
+    await until(lambda: wal.stat().st_size == 0)
+
+
 async def test_that_closing_commits_what_waits(tmp_path: Path) -> None:
     store = Store(tmp_path / "log.db")
     writes = [asyncio.create_task(store.write(add(str(number)))) for number in range(300)]
@@ -280,6 +362,38 @@ async def test_that_damage_inside_is_found_at_the_start(tmp_path: Path) -> None:
 
     with pytest.raises(LogError, match="restore a backup"):
         Store(path)
+
+
+async def test_that_damage_in_a_large_file_is_found_beside_the_work(tmp_path: Path) -> None:
+    path = tmp_path / "frontdesk.db"
+    with Store(path) as store:
+        await asyncio.gather(*(store.write(add("x" * 500)) for _ in range(400)))
+        await store.write(
+            lambda db: db.execute(
+                "INSERT INTO vectors VALUES ('d', 'e', zeroblob(?))", [LARGEST_CHECKED_AT_START]
+            )
+        )
+    with sqlite3.connect(path) as db:
+        [page] = db.execute("SELECT rootpage FROM sqlite_master WHERE name = 'replies'").fetchone()
+    with path.open("r+b") as file:
+        file.seek((page - 1) * 4096)
+        file.write(b"\xff" * 4096)
+
+    with Store(path) as store:  # a restart must answer at once
+        assert store.trouble() is None
+        check = BackgroundCheck(path, pause_seconds=0)
+        await until(lambda: check.problem)
+        check.stop()
+        await store.write(add("still at work"))
+
+
+def test_that_a_whole_file_has_no_problem_and_a_check_can_be_left(tmp_path: Path) -> None:
+    with Store(tmp_path / "frontdesk.db") as store:
+        check = BackgroundCheck(store.path)
+        check.stop()
+
+        assert check.problem is None
+        assert store.trouble() is None
 
 
 def test_that_a_file_of_a_newer_version_is_refused(tmp_path: Path) -> None:
