@@ -180,7 +180,8 @@ async def test_that_what_was_posted_before_a_crash_is_looked_for(
         await desk.settled()
 
         assert desk.channel.doubts == [True]
-        assert [tried.replaces for tried in desk.channel.tries] == ([] if found is None else [found])
+        gone = [] if found is None else [found]
+        assert [tried.replaces for tried in desk.channel.tries] == gone
         assert await states(desk) == [state]
 
 

@@ -28,6 +28,7 @@ class Setup:
     seed: int
     folder: Path
     progress: Callable[[str], None] = print
+    soak_minutes: float = 120.0
 
 
 # The same seed tries the same things; the machine's own timing stays its own.
