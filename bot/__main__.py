@@ -205,13 +205,13 @@ def restore(console: Console, source: Path) -> None:
         console.say(f"What was there before: {done.kept}. Delete it once it isn't needed.")
     if done.erased_again is None:
         console.warn(
-            "The old database could not be read, so whoever was erased since the backup is back in "
-            "the log: ask them, and let them be erased again."
+            "No database tells who was erased since the backup, so they are back in the log: ask "
+            "them, and let them be erased again."
         )
     elif done.erased_again:
         console.warn(
-            f"{done.erased_again} customers had been erased since the backup; they are erased "
-            "again at the next start. The database that was there before doesn't hold them."
+            f"{done.erased_again} customers were erased since the backup, or asked for it; they "
+            "are erased at the next start."
         )
 
 

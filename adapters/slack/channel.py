@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Iterable
+from dataclasses import replace
 from typing import Any
 
 from slack_bolt.async_app import AsyncApp
@@ -30,7 +31,7 @@ from adapters.slack.recovery import SETTLING_SECONDS, Recovery
 from adapters.slack.socket import Socket
 from adapters.slack.streams import Streams
 from adapters.slack.workspaces import SLACK_LIMITS, SlackLimits, Workspaces
-from bot.errors import ChannelUnreachable, SettingsError
+from bot.errors import ChannelUnreachable, DeliveryInDoubt, DeliveryRefused, SettingsError
 from bot.messages import Attachment, Outgoing, Place, Stage
 from bot.ports import Dialogues, Inbox
 from prompts import Prompts
@@ -200,12 +201,21 @@ class SlackChannel:
         find out before, DeliveryRefused where none will.
         """
         places = self._places(outgoing)
+        if outgoing.is_retraction:
+            outgoing = replace(outgoing, replaces=await self._to_delete(outgoing, places))
         shown = [place for place in {*places} if self._presence.end(place)]
         try:
             return await self._posting.send(outgoing, places[0])
         finally:
             for place in shown:
                 self._afterwards.begin("The end of a status", self._presence.clear(place))
+
+    async def _to_delete(self, outgoing: Outgoing, places: list[Address]) -> tuple[str, ...]:
+        """Return the posts that are to go, with a beginning of which only Slack knows."""
+        try:
+            return await self._recovery.posts(outgoing, places, is_doubtful=False)
+        except DeliveryInDoubt as err:
+            raise DeliveryRefused(str(err)) from err
 
     def _places(self, outgoing: Outgoing) -> list[Address]:
         """Return where each message that a reply answers is answered, its own first."""

@@ -1,7 +1,6 @@
 """Replies on their way into Slack: posts, edits of posts, and messages that only one can see."""
 
 import logging
-from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -20,7 +19,6 @@ logger = logging.getLogger(__name__)
 
 REPLY_EVENT = "frontdesk_reply"
 SHARED_EVENT = "frontdesk_shared"
-_REMEMBERED = 1000
 # The post is gone, or Slack lets nobody edit it any more: a new one takes its place.
 _NOT_EDITABLE = frozenset(
     {
@@ -49,9 +47,13 @@ _NOT_THERE = frozenset(
 
 @dataclass(slots=True)
 class _Stand:
-    """What shows a reply, which posts it may still take over, and which must go."""
+    """What shows a reply, which posts it may still take over, and which must go.
+
+    `seen` stands for the parts that only one person sees: Slack names no posts for them.
+    """
 
     left: list[Post]
+    seen: list[str]
     shown: list[Post] = field(default_factory=list)
     surplus: list[Post] = field(default_factory=list)
     elsewhere: Address | None = None
@@ -59,7 +61,7 @@ class _Stand:
     @property
     def posts(self) -> tuple[str, ...]:
         """All of them, for another try."""
-        return tuple(map(str, (*self.shown, *self.left, *self.surplus)))
+        return (*self.seen, *map(str, (*self.shown, *self.left, *self.surplus)))
 
 
 class Posting:
@@ -70,8 +72,6 @@ class Posting:
         self._formatter = formatter
         self._streams = streams
         self._history = History(workspaces)
-        # Parts that only one person sees: Slack names no posts for them.
-        self._seen: OrderedDict[int, int] = OrderedDict()
 
     async def send(self, outgoing: Outgoing, where: Address) -> tuple[str, ...]:
         """Show a reply and return its posts; a message that only one can see has none.
@@ -79,13 +79,14 @@ class Posting:
         Raises DeliveryError where another try may succeed, DeliveryInDoubt where Slack has to be
         read before, DeliveryRefused where none will.
         """
-        stand = _Stand(posts_in(outgoing.replaces))
+        mark = _seen_mark(outgoing)
+        seen = [each for each in outgoing.replaces if each.startswith(mark)]
+        stand = _Stand(posts_in(outgoing.replaces), seen)
         try:
             await self._send(outgoing, where, stand)
         except DeliveryError as err:
             err.posts = stand.posts
             raise
-        self._seen.pop(outgoing.id, None)
         return tuple(str(post) for post in stand.shown)
 
     async def _send(self, outgoing: Outgoing, where: Address, stand: _Stand) -> None:
@@ -194,19 +195,13 @@ class Posting:
         if where.thread and outgoing.invites_feedback:
             share = self._formatter.share_block(outgoing)
             bodies = [*bodies[:-1], Body(bodies[-1].markdown, (*bodies[-1].below, share))]
-        seen = self._seen.get(outgoing.id, 0)
-        while seen < len(bodies) and not where.is_direct:
-            if not await self._post_privately(where, bodies[seen]):
+        while len(stand.seen) < len(bodies) and not where.is_direct:
+            if not await self._post_privately(where, bodies[len(stand.seen)]):
                 break
-            seen += 1
-            self._remember(outgoing, seen)
+            stand.seen.append(f"{_seen_mark(outgoing)}{len(stand.seen)}")
         direct = Address(str(where.person), team=where.team)
-        await self._show_all(direct, bodies[seen:], _metadata(REPLY_EVENT, outgoing), stand)
-
-    def _remember(self, outgoing: Outgoing, seen: int) -> None:
-        self._seen[outgoing.id] = seen
-        if len(self._seen) > _REMEMBERED:  # some are never tried again
-            self._seen.popitem(last=False)
+        rest = bodies[len(stand.seen) :]
+        await self._show_all(direct, rest, _metadata(REPLY_EVENT, outgoing), stand)
 
     async def _post_privately(self, where: Address, body: Body) -> bool:
         try:
@@ -274,6 +269,10 @@ def _content(body: Body) -> dict[str, Any]:
 
 def _metadata(event: str, outgoing: Outgoing) -> dict[str, object]:
     return {"event_type": event, "event_payload": {"reply_id": outgoing.turn}}
+
+
+def _seen_mark(outgoing: Outgoing) -> str:
+    return f"seen-{outgoing.id}-"  # nothing that can be read as a post
 
 
 def posts_in(ids: Sequence[str]) -> list[Post]:

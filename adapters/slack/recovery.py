@@ -75,17 +75,22 @@ class Recovery:
         return found
 
     async def _look(self, outgoing: Outgoing, where: Address) -> set[Post]:
-        since = time_of(outgoing.in_reply_to) or _before(outgoing.turn)
         if where.person:
+            since = time_of(outgoing.in_reply_to) or _before(outgoing.turn)
             return await self._in_direct(outgoing, where.person, where.team, since)
+        if not outgoing.in_reply_to.startswith("shortcut:"):
+            return await self._there(outgoing, where)
+        # Where the app may not write, the answer went to the DM with the one who asked.
+        team, person = unscoped(outgoing.customer)
+        found = await self._in_direct(outgoing, person, team, _before(outgoing.turn))
         try:
-            messages = await self._history.read(where, since)
+            return found | await self._there(outgoing, where)
         except DeliveryInDoubt:
-            if not outgoing.in_reply_to.startswith("shortcut:"):
-                raise
-            # Where the app is not, the answer went to the DM with the one who asked.
-            team, person = unscoped(outgoing.customer)
-            return await self._in_direct(outgoing, person, team, _before(outgoing.turn))
+            return found
+
+    async def _there(self, outgoing: Outgoing, where: Address) -> set[Post]:
+        since = time_of(outgoing.in_reply_to) or _before(outgoing.turn)
+        messages = await self._history.read(where, since)
         posts = _in(where, (each for each in messages if _is_of(each, outgoing.turn)))
         return posts | await self._beginnings(messages, outgoing, where)
 

@@ -33,8 +33,9 @@ _NAMES = "frontdesk-????????T??????Z.db"
 class Restored:
     """What a restore did. `kept` is where the database lies that was there before, if there was.
 
-    `erased_again` customers had been erased since the backup: they are erased anew at the next
-    start. None where the old database could not be asked who they are.
+    `erased_again` customers were erased since the backup, or asked for it: they are erased at the
+    next start. None where no database tells who they are: it is gone, unreadable, or has nothing
+    in common with the backup.
     """
 
     kept: Path | None
@@ -84,17 +85,15 @@ def restore(database: Path, source: Path, now: datetime) -> Restored:
     if database.exists() and source.samefile(database):
         raise LogError(f"{source} is the database itself, not a backup.")
     held = lock(database)
-    with closing(held), _explained(f"The backup {source} could not be restored"):
-        with _unfinished(database) as copy:
-            shutil.copyfile(source, copy)
-            _check(copy)
-            _doubt_unsent(copy)
-            erased = _ask_for_erasures_again(database, copy, now)
-            _flush(copy)
-            kept = _set_aside(database, now)
-            _put(copy, database)
-        if kept is None:
-            erased = 0
+    failure = f"The backup {source} could not be restored"
+    with closing(held), _explained(failure), _unfinished(database) as copy:
+        shutil.copyfile(source, copy)
+        _check(copy)
+        _doubt_unsent(copy)
+        erased = _ask_for_erasures_again(database, copy, now)
+        _flush(copy)
+        kept = _set_aside(database, now)
+        _put(copy, database)
     return Restored(kept=kept, erased_again=erased)
 
 
@@ -144,17 +143,30 @@ def _doubt_unsent(copy: Path) -> None:
 
 def _ask_for_erasures_again(database: Path, copy: Path, now: datetime) -> int | None:
     """Ask anew for erasing those who have been erased since; return how many they are."""
-    try:
-        with closing(open_read_only(database)) as old:
-            left = {row[0] for row in old.execute("SELECT id FROM customers")}
-    except (LogError, sqlite3.Error):
+    if not database.exists():
         return None
-    with closing(Database(sqlite3.connect(copy))) as new, new.atomic():
-        known = new.execute("SELECT id, channel, external_id FROM customers").fetchall()
-        gone = [(channel, customer) for id_, channel, customer in known if id_ not in left]
-        for channel, customer in gone:
-            erasure.request(new, channel, customer, now.isoformat())
+    with closing(Database(sqlite3.connect(copy.absolute().as_uri(), uri=True))) as new:
+        try:
+            new.execute("ATTACH ? AS present", [f"{database.absolute().as_uri()}?mode=ro"])
+            if not new.execute(_HAS_COMMON_PAST).fetchone()[0]:
+                return None
+            gone = new.execute(_ERASED_SINCE).fetchall()
+        except sqlite3.Error:
+            return None
+        with new.atomic():
+            for channel, customer in gone:
+                erasure.request(new, channel, customer, now.isoformat())
     return len(gone)
+
+
+# Erasing leaves the bare row of a message. By its time it is known to be the same message: that of
+# another database, such as a new one that is still empty, says nothing about who was erased.
+_BOTH = "main.inbox AS old JOIN present.inbox AS now USING (id, channel, received_at)"
+_HAS_COMMON_PAST = f"SELECT EXISTS (SELECT 1 FROM {_BOTH}) OR NOT EXISTS (SELECT 1 FROM main.inbox)"
+_ERASED_SINCE = f"""
+    SELECT channel, old.customer FROM {_BOTH} WHERE now.customer = '' AND old.customer <> ''
+    UNION SELECT channel, customer FROM present.erasures WHERE erased_at IS NULL
+"""
 
 
 def _set_aside(database: Path, now: datetime) -> Path | None:

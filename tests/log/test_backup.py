@@ -190,6 +190,48 @@ def test_that_who_was_erased_since_is_erased_again(tmp_path: Path) -> None:
     assert texts(path) == [""]
 
 
+def test_that_a_restore_over_an_empty_database_erases_nobody(tmp_path: Path) -> None:
+    copy = backup.backup(database(tmp_path), tmp_path / "copy.db", NOW, quietly)
+    fresh = made(tmp_path / "fresh" / "frontdesk.db")
+
+    done = backup.restore(fresh, copy, SOON)
+
+    assert done.erased_again is None
+    made(fresh, lambda db: erasure.erase_requested(db, SOON))
+    assert texts(fresh) == ["退货 return"]
+
+
+def test_that_without_a_database_nobody_knows_who_was_erased(tmp_path: Path) -> None:
+    copy = backup.backup(database(tmp_path), tmp_path / "copy.db", NOW, quietly)
+
+    assert backup.restore(tmp_path / "new.db", copy, SOON).erased_again is None
+
+
+def test_that_who_waits_to_be_erased_is_erased_after_a_restore(tmp_path: Path) -> None:
+    path = database(tmp_path)
+    copy = backup.backup(path, tmp_path / "copy.db", NOW, quietly)
+    made(path, lambda db: erasure.request(db, "test", "customer-ada", LATER.isoformat()))
+
+    done = backup.restore(path, copy, SOON)
+
+    assert done.erased_again == 1
+    made(path, lambda db: erasure.erase_requested(db, SOON))
+    assert texts(path) == [""]
+
+
+def test_that_who_waited_for_a_first_answer_then_is_erased_again(tmp_path: Path) -> None:
+    path = made(tmp_path / "frontdesk.db", lambda db: receive(db, incoming("我的订单？")))
+    copy = backup.backup(path, tmp_path / "copy.db", NOW, quietly)
+
+    def erase(db: Database) -> None:
+        erasure.request(db, "test", "customer-ada", LATER.isoformat())
+        erasure.erase_requested(db, LATER)
+
+    made(path, erase)
+
+    assert backup.restore(path, copy, SOON).erased_again == 1
+
+
 def test_that_a_reply_that_waited_then_is_not_just_sent_again(tmp_path: Path) -> None:
     path = made(tmp_path / "frontdesk.db", lambda db: exchange(db, incoming()))
     copy = backup.backup(path, tmp_path / "copy.db", NOW, quietly)

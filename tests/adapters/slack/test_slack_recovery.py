@@ -244,6 +244,21 @@ async def test_that_what_grows_for_somebody_else_is_not_taken(
     assert slack.replies("C1") == ["For you", "Yes."]
 
 
+@pytest.mark.parametrize("where", ["D1", "C1"])
+async def test_that_a_beginning_nobody_knows_goes_with_its_question(
+    slack: FakeSlack, inbox: RecordingInbox, where: str
+) -> None:
+    killed = channel_for(slack, inbox)
+    place = await place_of_question(slack, channel=where)
+    begun = await killed.reserve(place)
+    await killed.preview(place, "You can")
+    removal = answer_at(place, text="", replaces=(str(begun),), is_retraction=True)
+
+    assert await channel_for(slack, inbox).send(removal) == ()
+
+    assert slack.replies(where) == []
+
+
 # Where it can't be found out.
 
 
@@ -254,6 +269,22 @@ async def test_that_what_only_one_person_sees_stays_in_doubt(
 
     with pytest.raises(DeliveryInDoubt, match="only one person sees"):
         await channel.prepare(outgoing, is_doubtful=True)
+
+
+async def test_that_the_rest_of_a_private_answer_follows_after_a_restart(
+    slack: FakeSlack, inbox: RecordingInbox, channel: SlackChannel
+) -> None:
+    outgoing = reply(address="C1@U1", in_reply_to="command:trigger-1", text=LONG, citations=())
+    slack.fail_next("chat.postEphemeral", None, Fault.flood(1))
+    with pytest.raises(DeliveryError) as caught:
+        await channel.send(outgoing)
+    restarted = channel_for(slack, inbox)
+
+    left = replace(outgoing, replaces=caught.value.posts or ())
+    posts = await restarted.prepare(left, is_doubtful=False)
+
+    assert await restarted.send(replace(left, replaces=posts)) == ()
+    assert len(slack.ephemeral) == 3
 
 
 @pytest.mark.parametrize("address", ["C2@U1", "D1@U1", "D9@U1"])
@@ -278,6 +309,20 @@ async def test_that_a_shortcut_answered_in_the_dm_is_found_there(
 
     assert await delivered(channel, outgoing) == (post,)
     assert len(slack.replies("D1")) == 1
+
+
+async def test_that_a_shortcut_where_nobody_may_write_is_found_in_the_dm(
+    slack: FakeSlack, channel: SlackChannel
+) -> None:
+    asked = await slack.customer_writes("Where is it?", user="U2", channel="C1")
+    outgoing = reply(
+        address=f"C1:{asked.ts}", in_reply_to=f"shortcut:C1:{asked.ts}:U1", text="There."
+    )
+    slack.fail_next("chat.postMessage", Fault.refused("restricted_action_read_only_channel"))
+    (post,) = await channel.send(outgoing)
+
+    assert await delivered(channel, outgoing) == (post,)
+    assert (len(slack.replies("C1")), len(slack.replies("D1"))) == (0, 1)
 
 
 @pytest.mark.parametrize(("where", "scope"), [("D1", "im:history"), ("C1", "channels:history")])
