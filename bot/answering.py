@@ -71,6 +71,11 @@ class Answerer:
         """
         return Attempt(self, batch, since, has_stopped=has_stopped)
 
+    def failure(self, batch: Sequence[Received]) -> Answer:
+        """Return the hand-off of messages whose answer could not be found, or not be stored."""
+        last = batch[-1]
+        return self.conversations.failure(Utterance(text=last.text, language=last.language))
+
     async def shed(self, batch: Sequence[Received], reason: ShedReason) -> Answer:
         """Return the polite reply to messages that are not answered."""
         last = batch[-1]

@@ -90,9 +90,12 @@ class Breaker:
             await probe()
         except ModelError as err:
             logger.info("The model still fails: %s.", err)
-            await self._pause(max(due - self._clock(), 0.0))
-            return False
-        return True
+        except Exception:  # else the model would not be asked again before the next start
+            logger.exception("The model could not be probed.")
+        else:
+            return True
+        await self._pause(max(due - self._clock(), 0.0))
+        return False
 
     def _close(self) -> None:
         logger.warning("The model answers again.")

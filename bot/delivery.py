@@ -232,6 +232,11 @@ class Delivery:
                 counted.add(task.id)
                 return None
             return await self._answer(line, counted)
+        except Exception:  # the edge of one message: nobody waits in silence for the next start
+            if self._store.is_closed:
+                raise
+            logger.exception("Message %d could not be answered.", task.id)
+            return await self._hand_off(line, counted)
         finally:
             line.answering = []
             for message in counted:
@@ -258,6 +263,11 @@ class Delivery:
                 answer = replace(answer, model_calls=model_calls)
                 if outgoing := await self._store_answer(attempt.batch, answer):
                     return outgoing
+
+    async def _hand_off(self, line: Line, counted: set[int]) -> Outgoing | None:
+        """Return the stored hand-off of what could not be answered, if it still waits."""
+        batch = await self._begin_attempt(line, counted)
+        return await self._store_answer(batch, self._answerer.failure(batch)) if batch else None
 
     async def _ask_to_slow_down(self, batch: Sequence[Received]) -> Outgoing | None:
         """Return the stored request to wait, said once; an edited message's answer just stands."""

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 Message = tuple[Literal["system", "human", "ai"], str]
 
+MOST_TOKENS = 2**31  # that a server may say it used for one answer
 PROBE_TOKENS = 8  # a stream that always dies after a few must not pass for well
 
 
@@ -100,8 +101,8 @@ class Writing:
         return Sampled(
             texts=(clean(self.text),),
             log_probabilities=(mean,),
-            input_tokens=used[0],
-            output_tokens=used[1],
+            input_tokens=_count(used[0]),
+            output_tokens=_count(used[1]),
             latency_ms=self._request.latency_ms,
         )
 
@@ -128,7 +129,7 @@ class Writing:
         self._last_at = self._clock()
         self._request.token_came()
         tokens = (chunk.response_metadata.get("logprobs") or {}).get("content") or []
-        self._log_probabilities.extend(token["logprob"] for token in tokens)
+        self._log_probabilities.extend(float(token["logprob"]) for token in tokens)
         self._finish_reason = chunk.response_metadata.get("finish_reason") or self._finish_reason
         if usage := chunk.usage_metadata:
             self._usage = usage["input_tokens"], usage["output_tokens"]
@@ -199,8 +200,8 @@ class ChatModel:
             return Sampled(
                 texts=found.texts,
                 log_probabilities=found.log_probabilities,
-                input_tokens=found.input_tokens,
-                output_tokens=found.output_tokens,
+                input_tokens=_count(found.input_tokens),
+                output_tokens=_count(found.output_tokens),
                 latency_ms=request.latency_ms,
             )
 
@@ -277,6 +278,11 @@ class ChatModel:
 
         url, name, key = self._address
         return Library(url, name, key, self.timeouts.connect, self.timeouts.whole)
+
+
+def _count(said: object) -> int | None:
+    """Return a number of tokens as the server said it, None for what can't be one."""
+    return said if isinstance(said, int) and 0 <= said <= MOST_TOKENS else None
 
 
 def _no_draft(seconds: float) -> str:

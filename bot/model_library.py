@@ -27,6 +27,7 @@ _ERRORS = (
     TypeError,
     KeyError,
     AttributeError,
+    RecursionError,  # JSON nested without end
 )
 
 

@@ -46,7 +46,7 @@ class ModelWatch:
                 f"No model server answers at {self._url} ({type(err).__name__}); start it, or set "
                 "FRONTDESK_MODEL_URL to where it is."
             )
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             self._trouble = f"What answers at {self._url} is no OpenAI-compatible server."
         else:
             self._trouble = None if self._name in names else self._unknown_model(names)

@@ -35,7 +35,7 @@ class Probes:
     """Probes that fail as scripted and then succeed; when each came is kept."""
 
     clock: Clock
-    errors: deque[ModelError] = field(default_factory=deque)
+    errors: deque[Exception] = field(default_factory=deque)
     takes: float = 0.0
     at: list[float] = field(default_factory=list)
 
@@ -171,6 +171,18 @@ async def test_that_probes_come_each_five_seconds_however_long_they_take(
         await until_closed(breaker)
 
     assert [at - opened_at for at in probes.at] == [5.0, 10.0, 15.0, 20.0]
+
+
+async def test_that_a_defect_in_a_probe_does_not_end_the_probing(
+    breaker: Breaker, clock: Clock
+) -> None:
+    probes = Probes(clock, deque([RuntimeError("defect")]))
+    fail(breaker, clock, FAILURES)
+
+    async with probing(breaker, probes):
+        await until_closed(breaker)
+
+    assert len(probes.at) == 2
 
 
 async def test_that_what_began_before_it_closed_says_nothing_after(

@@ -5,6 +5,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+from collections import deque
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import replace
@@ -18,7 +19,7 @@ from bot.candidates.drafts import Show
 from bot.conversation import Answer, ConversationManager, Progress, Utterance
 from bot.delivery import LONGEST_KEPT, Delivery
 from bot.errors import AttachmentError, DeliveryError, DeliveryInDoubt, DeliveryRefused, LogError
-from bot.log import inbox
+from bot.log import inbox, record
 from bot.log.store import Store
 from bot.messages import Attachment, Feedback, Language, Place, Stage, Turn
 from bot.sending import GIVE_UP_SECONDS, LONGEST_PAUSE_SECONDS
@@ -383,6 +384,29 @@ async def test_that_a_defect_in_answering_hands_the_question_on(
 
         assert reply.text.startswith(start)
         assert reply.handed_off is True
+        assert await desk.rows("SELECT reason FROM handoffs") == [("failure",)]
+
+
+@pytest.mark.parametrize("part", ["context", "exchange"])
+async def test_that_a_question_whose_log_fails_once_is_handed_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, part: str
+) -> None:
+    whole = getattr(record, part)
+    errors = deque([sqlite3.OperationalError("disk I/O error"), RuntimeError("defect")])
+    if part == "exchange":
+        errors.popleft()  # the writer's own errors are waited for
+
+    def fails_once(*args: Any) -> Any:
+        monkeypatch.setattr(record, part, whole)
+        raise errors[0]
+
+    async with open_desk(tmp_path) as desk:
+        monkeypatch.setattr(record, part, fails_once)
+        await desk.delivery.accept(incoming(QUESTION["zh"]))
+        await desk.settled()
+
+        [reply] = desk.channel.sent
+        assert reply.text == Prompts.load().text("handoff_failure", "zh")
         assert await desk.rows("SELECT reason FROM handoffs") == [("failure",)]
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any
@@ -17,6 +18,8 @@ from bot.model_calls import Call
 from bot.model_watch import ModelWatch
 from tests.fakes.vllm_api import MODEL, Break, FakeVllm, Fault
 from tests.small_shop import NO_MODEL, eventually
+
+NESTED = "[" * 100_000
 
 
 async def outcome(url: str, name: str = MODEL, key: str | None = None) -> str | None:
@@ -74,6 +77,7 @@ async def test_that_a_server_that_is_not_there_is_told() -> None:
         pytest.param(Fault.garbage("[]", "application/json"), "no OpenAI", id="list"),
         pytest.param(Fault.garbage('{"data": [1]}', "application/json"), "no OpenAI", id="numbers"),
         pytest.param(Fault.garbage("null", "application/json"), "no OpenAI", id="null"),
+        pytest.param(Fault.garbage(NESTED, "application/json"), "no OpenAI", id="nested"),
         pytest.param(Fault.garbage("\xff", "text/plain"), "no OpenAI", id="bytes"),
         pytest.param(Fault.dropped(), "No model server answers", id="hang-up"),
     ],
@@ -201,6 +205,49 @@ async def test_that_a_failed_request_is_one_of_our_errors_and_noted(
     assert "secret-key" not in str(caught.value)
     assert [call.outcome for call in calls] == [outcome]
     assert len(vllm.chats) == 1
+
+
+UNSURE = {"logprobs": {"content": [{"logprob": None}]}}
+
+
+def one_event(**choice: object) -> Fault:
+    """Return a stream of one event."""
+    event = {"object": "chat.completion.chunk", "choices": [{"index": 0, **choice}]}
+    return Fault.garbage(f"data: {json.dumps(event)}\n\ndata: [DONE]\n\n", "text/event-stream")
+
+
+@pytest.mark.parametrize(
+    ("ask", "fault"),
+    [
+        (sample, Fault.garbage(NESTED, "application/json")),
+        (stream, Fault.garbage(f"data: {NESTED}\n\n", "text/event-stream")),
+        (stream, one_event(delta={"content": "Hi"}, finish_reason="stop", **UNSURE)),
+    ],
+    ids=["nested", "nested-stream", "no-probability"],
+)
+async def test_that_an_answer_that_nobody_can_read_is_broken(
+    vllm: FakeVllm, ask: Ask, fault: Fault
+) -> None:
+    vllm.fails(fault)
+    async with opened(vllm, visible=5.0) as (model, calls):
+        with pytest.raises(ModelError):
+            await ask(model)
+
+    assert [call.outcome for call in calls] == ["broken"]
+
+
+@pytest.mark.parametrize("count", ["many", {}, -1, 2**70, None])
+async def test_that_a_count_of_tokens_that_is_none_is_not_believed(
+    vllm: FakeVllm, count: object
+) -> None:
+    usage = {"prompt_tokens": count, "completion_tokens": 3, "total_tokens": 3}
+    choice = {"index": 0, "message": {"role": "assistant", "content": TEXT}}
+    body = json.dumps({"object": "chat.completion", "choices": [choice], "usage": usage})
+    vllm.fails(Fault.garbage(body, "application/json"))
+    async with opened(vllm) as (model, _):
+        found = await model.sample(HI, n=1, temperature=0, max_tokens=20)
+
+    assert (found.input_tokens, found.output_tokens) == (None, 3)
 
 
 @BOTH

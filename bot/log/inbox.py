@@ -168,8 +168,8 @@ def set_text(db: Database, inbox: int, text: str) -> None:
 
 
 def set_preview(db: Database, inbox: int, post: str) -> None:
-    """Note which post shows the beginning of a message's answer."""
-    db.execute("UPDATE inbox SET preview = ? WHERE id = ?", [post, inbox])
+    """Note which post shows the beginning of a message's answer, unless it was erased meanwhile."""
+    db.execute("UPDATE inbox SET preview = ? WHERE id = ? AND event_key <> ''", [post, inbox])
 
 
 def withdraw(db: Database, withdrawal: Withdrawal, now: datetime) -> Received | None:

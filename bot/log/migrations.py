@@ -374,6 +374,13 @@ def m006_reliability(db: Database) -> None:
         # Set when a reply, or its beginning, may have been posted by a run that was killed, or by
         # a request whose answer was lost.
         "ALTER TABLE outbox ADD COLUMN is_doubtful INTEGER NOT NULL DEFAULT 0",
+        # Earlier versions posted to Telegram without a placeholder, so nobody can find out whether
+        # what they were sending arrived; Slack's posts can be read back.
+        "UPDATE outbox SET state = 'in_doubt', error = 'interrupted while sending',"
+        " settled_at = strftime('%Y-%m-%dT%H:%M:%f+00:00', 'now'),"
+        " reply = json_remove(reply, '$.document')"
+        " WHERE state = 'sending' AND channel = 'telegram'"
+        " AND coalesce(json_array_length(reply, '$.replaces'), 0) = 0",
         # `day` is the UTC date; `tokens` are those of prompts and of what was written.
         """
         CREATE TABLE usage (

@@ -179,3 +179,12 @@ def test_that_an_erased_message_in_the_making_is_not_answered(db: Database) -> N
 
     assert inbox.start_attempt(db, [waiting.id], [waiting.id]) == []
     assert not inbox.is_as_read(db, waiting)
+
+
+def test_that_a_post_that_shows_up_after_the_erasure_is_not_noted(db: Database) -> None:
+    waiting = receive(db, incoming())
+    erasure.erase(db, "test", "customer-ada", SOON)
+    inbox.set_preview(db, waiting.id, "ada:77")
+
+    assert "ada" not in everything(db)
+    assert inbox.withdrawn(db) == []

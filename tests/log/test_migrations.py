@@ -134,6 +134,33 @@ def test_that_applying_again_changes_nothing(empty: Database) -> None:
     assert [m.name for m in migrations.applied(empty)] == migrations_by_name()
 
 
+@pytest.mark.parametrize(
+    ("channel", "replaces", "state"),
+    [
+        ("telegram", "[]", "in_doubt"),
+        ("telegram", '["42:77"]', "sending"),
+        ("slack", "[]", "sending"),
+    ],
+)
+def test_that_what_an_earlier_version_may_have_sent_is_not_sent_again(
+    empty: Database, channel: str, replaces: str, state: str
+) -> None:
+    migrations.apply(empty, stop_before="m006_reliability")
+    for step in NAMES[:5]:
+        fill(empty, step)
+    empty.execute(
+        "UPDATE outbox SET state = 'sending', settled_at = NULL, channel = ?,"
+        " reply = json_set('{}', '$.replaces', json(?))",
+        [channel, replaces],
+    )
+    empty.conn.commit()
+
+    migrations.apply(empty)
+
+    [row] = empty.execute("SELECT state, settled_at IS NULL FROM outbox").fetchall()
+    assert row == (state, state == "sending")
+
+
 def test_that_a_failed_step_leaves_no_half(empty: Database) -> None:
     empty.execute("CREATE TABLE passages (id TEXT)")
     empty.conn.commit()
