@@ -164,7 +164,10 @@ class ChatModel:
     @property
     def is_open(self) -> bool:
         """Whether the client library is loaded."""
-        return self._library is not None and self._library.done()
+        found = self._library
+        if found is None or not found.done() or found.cancelled():
+            return False
+        return found.exception() is None
 
     async def open(self) -> None:
         """Load the client library, beside whatever else goes on."""

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 import httpx
 from pydantic import SecretStr
 
+from bot.errors import SettingsError
+
 logger = logging.getLogger(__name__)
 
 WELL_SECONDS = 10.0
@@ -16,13 +18,15 @@ TIMEOUT_SECONDS = 4.0
 
 
 class ModelWatch:
-    """Knows whether an OpenAI-compatible server answers and has the model, by asking `/models`."""
+    """Knows whether an OpenAI-compatible server answers and has the model, by asking `/models`.
+
+    Raises SettingsError for a key that no request can carry.
+    """
 
     def __init__(self, url: str, name: str, key: SecretStr | None) -> None:
         self._url = url
         self._name = name
-        headers = {"Authorization": f"Bearer {key.get_secret_value()}"} if key else {}
-        self._client = httpx.AsyncClient(headers=headers, timeout=TIMEOUT_SECONDS)
+        self._client = httpx.AsyncClient(headers=_headers(key), timeout=TIMEOUT_SECONDS)
         self._trouble: str | None = "the model server has not been asked yet"
         self._hint = asyncio.Event()
 
@@ -86,3 +90,15 @@ class ModelWatch:
             f"The model server at {self._url} has no model {self._name!r}; set FRONTDESK_MODEL to "
             f"one of: {', '.join(names) or 'none'}."
         )
+
+
+def _headers(key: SecretStr | None) -> dict[str, str]:
+    if key is None:
+        return {}
+    text = key.get_secret_value()
+    if not (text.isascii() and text.isprintable()):
+        raise SettingsError(
+            "FRONTDESK_MODEL_KEY has characters that no key has, such as curly quotation marks or "
+            "a line's end; copy it again."
+        )
+    return {"Authorization": f"Bearer {text}"}

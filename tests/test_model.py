@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
-from bot.errors import ModelError, ModelUnavailable
+from bot.errors import ModelError, ModelUnavailable, SettingsError
 from bot.model import PROBE_TOKENS, ChatModel, Timeouts, estimated_tokens
 from bot.model_calls import Call
 from bot.model_watch import ModelWatch
@@ -49,6 +49,14 @@ async def test_that_the_key_is_sent() -> None:
         assert "FRONTDESK_MODEL_KEY" in (await outcome(vllm.url) or "")
     async with FakeVllm(key="right") as vllm:
         assert await outcome(vllm.url, key="right") is None
+
+
+@pytest.mark.parametrize("key", ["“k-1”", "密", "k-1\nk-2"])
+def test_that_a_key_that_no_request_can_carry_is_told(key: str) -> None:
+    with pytest.raises(SettingsError, match="FRONTDESK_MODEL_KEY") as told:
+        ModelWatch(NO_MODEL, MODEL, SecretStr(key))
+
+    assert key not in str(told.value)
 
 
 async def test_that_a_missing_model_is_told_with_those_there_are(vllm: FakeVllm) -> None:
