@@ -156,14 +156,14 @@ class _Readers:
         self._path = path
         self._local = threading.local()
         self._opened: list[Database] = []
+        self._interrupted = threading.Event()
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="log-reader")
 
     def submit(self, work: Callable[[Database], T]) -> Future[T]:
         return self._threads.submit(lambda: work(self._connection()))
 
     def interrupt(self) -> None:
-        for db in self._opened:
-            db.conn.interrupt()
+        self._interrupted.set()
 
     def close(self) -> None:
         self._threads.shutdown()
@@ -173,6 +173,8 @@ class _Readers:
     def _connection(self) -> Database:
         if not hasattr(self._local, "db"):
             self._local.db = open_read_only(self._path)
+            # Reaches also a statement that is only about to begin, as `interrupt()` would not.
+            self._local.db.conn.set_progress_handler(self._interrupted.is_set, 100_000)
             self._opened.append(self._local.db)
         db: Database = self._local.db
         return db
