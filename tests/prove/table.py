@@ -1,6 +1,6 @@
 """The outcome of proofs, as a table on the screen and in docs/delivery.md."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from rich.table import Table
@@ -41,21 +41,33 @@ def on_screen(outcome: Outcome) -> Table:
     return table
 
 
-def as_markdown(outcome: Outcome) -> str:
-    """Return the table for the documents."""
-    lines = [" | ".join(HEAD), "|".join(["---"] * len(HEAD))]
-    lines += [" | ".join(map(_cell, cells(row, outcome.seed))) for row in outcome.rows]
-    return "\n".join(f"| {line} |" if "---" not in line else f"|{line}|" for line in lines)
+def lines_of(outcome: Outcome) -> list[str]:
+    """Return the rows as lines of a table in Markdown."""
+    return [_line(map(_cell, cells(row, outcome.seed))) for row in outcome.rows]
 
 
-def written_into(text: str, outcome: Outcome) -> str:
-    """Return a document with the table between its marks. Raises ValueError where it has none."""
+def written_into(text: str, outcome: Outcome, order: Sequence[str]) -> str:
+    """Return a document with the rows between its marks, in the place of the same proofs' old ones.
+
+    `order` are the numbers of all proofs. Raises ValueError for a document without marks.
+    """
     before, begin, rest = text.partition(BEGIN)
-    _, end, after = rest.partition(END)
+    old, end, after = rest.partition(END)
     if not begin or not end:
         raise ValueError(f"There is no place for the table: {BEGIN} … {END}.")
-    form = f"The {outcome.scale} forms:"
-    return f"{before}{BEGIN}\n{form}\n\n{as_markdown(outcome)}\n{END}{after}"
+    anew = {row.proof for row in outcome.rows}
+    kept = [line for line in old.splitlines() if _number(line) in {*order} - anew]
+    rows = sorted([*kept, *lines_of(outcome)], key=lambda line: order.index(_number(line)))
+    head = [_line(HEAD), f"|{'---|' * len(HEAD)}"]
+    return f"{before}{BEGIN}\n\n" + "\n".join([*head, *rows]) + f"\n\n{END}{after}"
+
+
+def _line(cells: Iterable[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _number(line: str) -> str:
+    return line.removeprefix("|").partition("|")[0].strip()
 
 
 def _cell(text: str) -> str:

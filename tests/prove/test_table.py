@@ -10,7 +10,7 @@ from tests.prove.__main__ import DOCUMENT, chosen, run_proof
 from tests.prove.catalogue import CATALOGUE, load
 from tests.prove.proof import Row, Setup
 from tests.prove.soak import Sample, growth_rows
-from tests.prove.table import BEGIN, END, Outcome, as_markdown, written_into
+from tests.prove.table import BEGIN, END, Outcome, lines_of, written_into
 
 ROW = Row(proof="R0", what="a | b", aim="0", reached="0", holds=True, seconds=1.4)
 
@@ -24,24 +24,27 @@ async def breaks(setup: Setup) -> Sequence[Row]:
 
 
 def test_that_a_row_is_written_with_its_seed() -> None:
-    lines = as_markdown(Outcome("short", 7, [ROW])).splitlines()
-
-    assert lines[0] == "| number | what | aim | reached | holds | seed | seconds |"
-    assert lines[2] == "| R0 | a \\| b | 0 | 0 | yes | 7 | 1 |"
+    assert lines_of(Outcome("long", 7, [ROW])) == ["| R0 | a \\| b | 0 | 0 | yes | 7 | 1 |"]
 
 
-def test_that_the_table_takes_the_old_ones_place() -> None:
-    text = f"before\n{BEGIN}\nold\n{END}\nafter\n"
+def test_that_rows_take_the_place_of_the_same_proofs_and_of_no_others() -> None:
+    kept = "| M1 | all | 0 | 0 | yes | 3 | 9 |"
+    old = f"| number | what |\n|---|---|\n| R0 | old |\n{kept}\n| X9 | gone |"
+    text = f"before\n{BEGIN}\n{old}\n{END}\nafter\n"
 
-    new = written_into(text, Outcome("long", 7, [ROW]))
+    new = written_into(text, Outcome("long", 7, [ROW]), ["R0", "M1"])
 
-    assert new.startswith(f"before\n{BEGIN}\nThe long forms:\n")
-    assert new.endswith(f"| R0 | a \\| b | 0 | 0 | yes | 7 | 1 |\n{END}\nafter\n")
+    lines = new.splitlines()
+    assert (lines[0], lines[-1]) == ("before", "after")
+    assert lines[5:7] == ["| R0 | a \\| b | 0 | 0 | yes | 7 | 1 |", kept]
+    assert "old" not in new
+    assert "gone" not in new
+    assert written_into(new, Outcome("long", 7, [ROW]), ["R0", "M1"]) == new
 
 
 def test_that_a_document_without_marks_is_refused() -> None:
     with pytest.raises(ValueError, match="no place"):
-        written_into("nothing", Outcome("long", 7, [ROW]))
+        written_into("nothing", Outcome("long", 7, [ROW]), ["R0"])
 
 
 def test_that_the_documents_have_a_place_for_it() -> None:
