@@ -29,7 +29,7 @@ def test_that_a_row_is_written_with_its_seed() -> None:
 
 def test_that_rows_take_the_place_of_the_same_proofs_and_of_no_others() -> None:
     kept = "| M1 | all | 0 | 0 | yes | 3 | 9 |"
-    old = f"| number | what |\n|---|---|\n| R0 | old |\n{kept}\n| X9 | gone |"
+    old = f"| number | what |\n|---|---|\n| R0 | stale |\n{kept}\n| X9 | gone |"
     text = f"before\n{BEGIN}\n{old}\n{END}\nafter\n"
 
     new = written_into(text, Outcome("long", 7, [ROW]), ["R0", "M1"])
@@ -37,7 +37,7 @@ def test_that_rows_take_the_place_of_the_same_proofs_and_of_no_others() -> None:
     lines = new.splitlines()
     assert (lines[0], lines[-1]) == ("before", "after")
     assert lines[5:7] == ["| R0 | a \\| b | 0 | 0 | yes | 7 | 1 |", kept]
-    assert "old" not in new
+    assert "stale" not in new
     assert "gone" not in new
     assert written_into(new, Outcome("long", 7, [ROW]), ["R0", "M1"]) == new
 
