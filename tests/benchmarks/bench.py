@@ -1,6 +1,7 @@
 """Runs the programs one after the other, each with its customers, and measures them."""
 
 import asyncio
+import contextlib
 import hashlib
 import json
 import shutil
@@ -11,6 +12,8 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
+
+import httpx
 
 from tests.benchmarks.customers import Crowd, Slack, Telegram
 from tests.benchmarks.measurement import Measurement, p50_p95
@@ -125,6 +128,8 @@ class Bench:
             "FRONTDESK_DATA": str(data),
             "FRONTDESK_ARTICLES": str(self._plan.articles),
             "FRONTDESK_PORT": str(_free_port()),
+            "FRONTDESK_CUSTOMER_MESSAGES_PER_MINUTE": "0",
+            "FRONTDESK_CUSTOMER_TOKENS_PER_DAY": "0",
             "FRONTDESK_MODEL_URL": model_url,
             "FRONTDESK_MODEL": "small-model",
         }
@@ -153,6 +158,7 @@ class Bench:
                 program = await stack.enter_async_context(
                     started(LAUNCHER, "run", folder=folder, settings=settings)
                 )
+                await _until_ready(program, settings["FRONTDESK_PORT"])
             await self._warm_up(crowd, program, shop)
             return await self._measure_crowd(NAMES[subject], customers, crowd, program, shop)
 
@@ -232,6 +238,17 @@ def _says(shown: str, answer: str) -> bool:
     """Whether the words of an answer stand in a message, whatever marks are between them."""
     letters = "".join(filter(str.isalnum, answer))
     return bool(letters) and letters in "".join(filter(str.isalnum, shown))
+
+
+async def _until_ready(program: Program, port: str) -> None:
+    """Wait until the program can ask its model."""
+    async with httpx.AsyncClient(trust_env=False) as http:
+        while True:
+            program.check()
+            with contextlib.suppress(httpx.TransportError):
+                if (await http.get(f"http://127.0.0.1:{port}/readyz")).status_code == 200:
+                    return
+            await asyncio.sleep(0.05)
 
 
 def _free_port() -> int:

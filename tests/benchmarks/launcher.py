@@ -19,14 +19,16 @@ from adapters.pacing import Pace
 from adapters.slack import SlackChannel
 from adapters.slack.workspaces import SlackLimits
 from adapters.telegram import TelegramChannel
-from adapters.telegram.limits import Limits
+from adapters.telegram import limits as telegram
 from bot import app
 from bot.console import Console
+from bot.limits import Limits
 from bot.settings import load_settings
 from tests.benchmarks.profiling import profiled
 
 NO_PACE = Pace(1000, 0.001)
-TELEGRAM = Limits(everywhere=(), each=(), group=())
+ENOUGH = 1_000_000
+TELEGRAM = telegram.Limits(everywhere=(), each=(), group=())
 SLACK = SlackLimits(post=NO_PACE, update=NO_PACE, stream=NO_PACE)
 
 
@@ -41,6 +43,8 @@ async def prepare(questions: Sequence[str]) -> list[str]:
 def lift_limits() -> None:
     """Let the channels write as fast as they can: the platforms' limits would be the result."""
     setattr(app, "TelegramChannel", partial(TelegramChannel, limits=TELEGRAM))  # noqa: B010
+    limits = partial(Limits, model_calls_per_minute=ENOUGH, model_calls_at_once=ENOUGH)
+    setattr(app, "Limits", limits)  # noqa: B010
     setattr(app, "SlackChannel", partial(SlackChannel, limits=SLACK))  # noqa: B010
 
 

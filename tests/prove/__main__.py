@@ -14,7 +14,7 @@ import click
 from rich.console import Console
 
 from tests.prove import table
-from tests.prove.catalogue import CATALOGUE, load, numbers
+from tests.prove.catalogue import BESIDE, CATALOGUE, load, numbers
 from tests.prove.proof import Proof, Row, Setup
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "delivery.md"
@@ -86,7 +86,7 @@ def main(only: str, seed: int, short: bool, write: bool, soak_minutes: float) ->
     console.print(table.on_screen(outcome))
     if write:
         text = DOCUMENT.read_text(encoding="utf-8")
-        text = table.written_into(text, outcome, list(CATALOGUE))
+        text = table.written_into(text, outcome, [*CATALOGUE, BESIDE])
         DOCUMENT.write_text(text, encoding="utf-8")
     sys.exit(0 if outcome.holds else 1)
 

@@ -34,6 +34,7 @@ CATALOGUE = {
     "D5": ["storage:one_writer"],
     "D7": ["storage:interrupted_upgrades"],
 }
+BESIDE = "D6"  # found by R1, with its kills
 ONLY_LONG = frozenset({"R12"})
 
 

@@ -27,6 +27,7 @@ UNLIMITED = Limits(
     model_calls_per_minute=100_000,
     daily_tokens=0,
     most_waiting=100_000,
+    model_calls_at_once=1000,
 )
 
 

@@ -100,11 +100,14 @@ def _killed_restores(path: Path, copies: Path, rng: random.Random, kills: int) -
     newest = backup.backups(copies)[-1]
     before = backup.backup(path, path.with_name("before.db"), AT, lambda *_: None)
     old, new = numbers(path), numbers(newest)
+    whole = time.monotonic()
+    backup.restore(path, newest, AT - timedelta(days=1))
+    whole = time.monotonic() - whole
     for number in range(kills):
         shutil.copyfile(before, path)
         child = Child(work.put_back, path, newest, AT + timedelta(seconds=number))
         child.next_report()
-        child.kill_after(pause(rng, 0.5))
+        child.kill_after(pause(rng, whole))
         killed += child.was_killed
         found = numbers(path)
         renewed += found == new

@@ -18,6 +18,7 @@ from bot.delivery import Delivery
 from bot.grounding import check
 from bot.knowledge.encoder import E5Encoder
 from bot.knowledge.search import Knowledge
+from bot.limits import Limits
 from bot.log.store import Store
 from bot.metrics import Metrics
 from bot.model import ChatModel, Timeouts
@@ -74,7 +75,9 @@ async def test_that_a_question_is_answered_through_the_real_engine(
             policy=FixedOrder(),
             rng=random.Random(1),
         )
-        delivery = Delivery(store, manager, Metrics(CollectorRegistry()))
+        delivery = Delivery(
+            store, manager, Metrics(CollectorRegistry()), limits=Limits(answer_seconds=280)
+        )
         delivery.add(channel)
 
         await delivery.accept(incoming(QUESTION))
