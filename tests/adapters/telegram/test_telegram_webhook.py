@@ -1,9 +1,7 @@
 """Telegram posts updates to us: nothing forged is read, nothing is taken that isn't stored."""
 
-import asyncio
 import json
 import random
-import socket
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -12,7 +10,6 @@ from typing import Any
 
 import httpx
 import pytest
-import uvicorn
 from starlette.applications import Starlette
 
 from adapters.telegram import TelegramChannel
@@ -21,6 +18,7 @@ from bot.errors import LogError, SettingsError
 from tests.adapters.recording_inbox import RecordingInbox
 from tests.adapters.samples import reply
 from tests.adapters.telegram.channels import ADA, channel_for, deliver, running
+from tests.adapters.web_server import serving
 from tests.fakes.telegram_api import FakeTelegram, Fault
 
 SECRET = "a-secret_of-16-letters-or-more"
@@ -35,30 +33,11 @@ def webhook_channel(
     return channel_for(telegram, inbox, **given)
 
 
-class Server(uvicorn.Server):
-    """A server that says when it is up."""
-
-    def __init__(self, config: uvicorn.Config) -> None:
-        super().__init__(config)
-        self.is_up = asyncio.Event()
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        self.is_up.set()
-
-
 @asynccontextmanager
 async def served(channel: TelegramChannel) -> AsyncIterator[str]:
     """Serve the channel's route; return its address."""
-    app = Starlette(routes=channel.routes())
-    config = uvicorn.Config(app, port=0, log_level="warning", ws="none", lifespan="off")
-    server = Server(config)
-    serving = asyncio.create_task(server.serve())
-    async with asyncio.timeout(5):
-        await server.is_up.wait()
-    yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}/telegram/webhook"
-    server.should_exit = server.force_exit = True
-    await serving
+    async with serving(channel.routes()) as address:
+        yield f"{address}/telegram/webhook"
 
 
 @asynccontextmanager
