@@ -15,6 +15,7 @@ from serving.engine import Engine
 
 _EVERY_SECONDS = 0.25
 _REPEAT_SECONDS = 10.0
+PLAIN_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 
 class Console:
@@ -26,12 +27,15 @@ class Console:
         self._copied_percent = -1
 
     def log_to_here(self, level: int = logging.WARNING) -> None:
-        """Send the process log to this console.
+        """Send the process log to this console: coloured for people, else one line a record.
 
         Libraries that log request lines (with tokens in them) stay at WARNING whatever `level` is.
         """
-        handler = RichHandler(console=self._out, show_path=False, markup=False)
-        logging.basicConfig(level=level, format="%(name)s: %(message)s", handlers=[handler])
+        if self._out.is_terminal:
+            handler = RichHandler(console=self._out, show_path=False, markup=False)
+            logging.basicConfig(level=level, format="%(name)s: %(message)s", handlers=[handler])
+        else:
+            logging.basicConfig(level=level, format=PLAIN_FORMAT)
         for name in ("httpx", "httpcore", "openai", "slack_bolt", "slack_sdk", "telegram"):
             logging.getLogger(name).setLevel(logging.WARNING)
 

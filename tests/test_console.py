@@ -73,3 +73,15 @@ def test_that_request_lines_with_tokens_stay_out_of_the_log() -> None:
 
     for name in ("httpx", "telegram", "slack_sdk", "openai"):
         assert logging.getLogger(name).getEffectiveLevel() >= logging.WARNING
+
+
+def test_that_a_record_stays_on_one_line_where_nobody_watches(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(logging.root, "handlers", [])
+    Console().log_to_here()
+
+    logging.getLogger("bot.delivery").error("Not delivered: %s", "words " * 50)
+
+    [line] = capsys.readouterr().err.splitlines()
+    assert "ERROR bot.delivery: Not delivered: words" in line

@@ -27,6 +27,7 @@ from adapters.slack.incoming import (
 )
 from adapters.slack.installations import SlackInstallations
 from adapters.slack.reactions import reaction_from
+from bot.errors import LogError
 from bot.messages import Incoming
 from bot.ports import Dialogues, Inbox
 
@@ -90,8 +91,15 @@ class Receiver(AsyncMiddleware):
         except UnicodeEncodeError:
             # An id that is no text: no database takes it, however often it comes.
             logger.warning("An event of Slack's can't be stored in any way; it is dropped.")
-        except Exception:
-            logger.exception("Event %s was not stored; Slack will send it again", _id_of(body))
+        except Exception as err:
+            # One line where the reason is known: hundreds come at once while the database is held.
+            is_known = isinstance(err, LogError | TimeoutError)
+            logger.error(
+                "Event %s was not stored (%s); Slack will send it again.",
+                _id_of(body),
+                err or type(err).__name__,
+                exc_info=not is_known,
+            )
             self.trouble = "Messages from Slack can't be stored at the moment."
             return BoltResponse(status=503)
         return BoltResponse(status=200, body="")

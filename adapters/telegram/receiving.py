@@ -19,6 +19,7 @@ from adapters.telegram.client import TelegramClient
 from adapters.telegram.incoming import edited_from, incoming_from, migration_in
 from adapters.telegram.presses import Press, Presses, press_from
 from adapters.telegram.reactions import feedback_from
+from bot.errors import LogError
 from bot.messages import Feedback, Incoming, Withdrawal
 from bot.ports import Inbox
 
@@ -71,7 +72,12 @@ class Receiver:
         except TelegramError:
             raise
         except Exception as err:
-            logger.exception("Update %s was not stored; Telegram will send it again", update_id)
+            logger.error(
+                "Update %s was not stored (%s); Telegram will send it again.",
+                update_id,
+                err,
+                exc_info=not isinstance(err, LogError),
+            )
             raise NotStored("Messages from Telegram can't be stored at the moment.") from err
         logger.debug("Update %s held %d events", update_id, len(events))
 

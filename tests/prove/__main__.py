@@ -7,6 +7,7 @@ import asyncio
 import sys
 import tempfile
 import time
+import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -28,6 +29,7 @@ def run_proof(
     try:
         rows = asyncio.run(_run(find(name), setup))
     except Exception as err:  # the others are still to be run
+        traceback.print_exc()
         reached = f"{type(err).__name__}: {err}"
         return [_failure(number, reached, time.monotonic() - began)]
     return rows or [_failure(number, "the proof has no rows", time.monotonic() - began)]

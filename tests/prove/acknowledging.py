@@ -6,11 +6,10 @@ import random
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncIterator, Coroutine, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bot.background import in_background
 from bot.log.store import open_read_only
 from bot.messages import Language
 from tests.fakes.slack_api import Event
@@ -104,16 +103,25 @@ class Crowd:
 
     async def until_answered(self) -> None:
         """Wait until everything is acknowledged and answered, and every reply delivered."""
-        async with asyncio.timeout(PATIENCE_SECONDS):
-            while self._is_open():  # noqa: ASYNC110 - it is another process
-                await asyncio.sleep(0.05)
+        end = time.monotonic() + PATIENCE_SECONDS
+        while left := self._left():
+            assert time.monotonic() < end, left
+            await asyncio.sleep(0.05)
 
-    def _is_open(self) -> bool:
-        [[number]] = self._street.rows(
-            "SELECT (SELECT count(*) FROM inbox WHERE turn IS NULL)"
-            " + (SELECT count(*) FROM outbox WHERE state <> 'sent')"
+    def _left(self) -> str:
+        """Return what is still open, in words, or nothing."""
+        [[unanswered, unsent]] = self._street.rows(
+            "SELECT (SELECT count(*) FROM inbox WHERE turn IS NULL),"
+            " (SELECT count(*) FROM outbox WHERE state <> 'sent')"
         )
-        return bool(number) or any(each.acknowledged_at == float("inf") for each in self.told)
+        unnoticed = [each.event for each in self.told if each.acknowledged_at == float("inf")]
+        if not (unanswered or unsent or unnoticed):
+            return ""
+        silent = [event.envelopes for event in unnoticed if not event.is_acknowledged]
+        return (
+            f"{unanswered} unanswered, {unsent} unsent, {len(unnoticed)} acknowledgements not "
+            f"noticed, of these {len(silent)} not given: {silent[:3]}"
+        )
 
 
 async def acknowledgements(setup: Setup) -> Sequence[Row]:
@@ -122,7 +130,7 @@ async def acknowledgements(setup: Setup) -> Sequence[Row]:
     settings = {"FRONTDESK_MODEL_URL": DEAD_MODEL, "FRONTDESK_CUSTOMER_MESSAGES_PER_MINUTE": "0"}
     async with open_street(setup, "acknowledgements", **settings) as street:
         crowd = Crowd(street, random.Random(setup.seed))
-        async with in_background(crowd.watch(), crowd.send_again()):
+        async with _beside(crowd.watch(), crowd.send_again()):
             await _warm(street)
             setup.progress(f"R5: {PEOPLE} people, a dead model")
             times = 1 if is_long else SHARED_MACHINE
@@ -221,6 +229,16 @@ async def _status_of_page(street: Street) -> tuple[int, float]:
         took = time.monotonic() - started
         await got.aread()
     return got.status_code, took
+
+
+@contextlib.asynccontextmanager
+async def _beside(*work: Coroutine[None, None, None]) -> AsyncIterator[None]:
+    """Run `work` beside the body; a defect in it ends the body."""
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(each) for each in work]
+        yield
+        for task in tasks:
+            task.cancel()
 
 
 @contextlib.contextmanager

@@ -64,7 +64,10 @@ async def test_that_a_direct_message_reaches_the_core(
 
 
 async def test_that_a_message_is_acknowledged_only_when_it_is_stored(
-    slack: FakeSlack, inbox: RecordingInbox, channel: SlackChannel
+    slack: FakeSlack,
+    inbox: RecordingInbox,
+    channel: SlackChannel,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     inbox.errors = [LogError("The disk is full."), LogError("The disk is full.")]
 
@@ -82,6 +85,8 @@ async def test_that_a_message_is_acknowledged_only_when_it_is_stored(
 
     assert [incoming.text for incoming in inbox.accepted] == ["and another thing", "hello"]
     assert inbox.duplicates == []
+    assert caplog.text.count("was not stored (The disk is full.)") == 2
+    assert "Traceback" not in caplog.text  # hundreds at once would cost more than the answers
 
 
 async def test_that_trouble_with_storing_is_told_and_passes(

@@ -93,6 +93,22 @@ async def test_that_a_defect_of_the_core_is_a_failure_to_store(
     assert "my secret" not in caplog.text
 
 
+async def test_that_a_full_disk_is_told_in_one_line(
+    telegram: FakeTelegram,
+    inbox: RecordingInbox,
+    channel: TelegramChannel,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    telegram.customer_writes(ADA, "hello")
+    inbox.errors = [LogError("The disk is full")]
+
+    async with running(channel):
+        assert await inbox.texts(1) == ["hello"]
+
+    assert "Update 7000 was not stored (The disk is full)" in caplog.text
+    assert "Traceback" not in caplog.text
+
+
 async def test_that_a_restart_brings_back_what_was_not_confirmed(
     telegram: FakeTelegram, inbox: RecordingInbox
 ) -> None:
