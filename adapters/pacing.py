@@ -44,6 +44,11 @@ class _Gate:
         for _, times in self._windows:
             times.append(now)
 
+    def redate_newest(self, now: float) -> None:
+        for _, times in self._windows:
+            if times:
+                times[-1] = now
+
     def hold(self, until: float) -> None:
         self._held_until = max(self._held_until, until)
 
@@ -93,6 +98,10 @@ class Pacer:
             return False
         self._record(gate, now)
         return True
+
+    def done(self, place: str) -> None:
+        """Count the newest request to a place from now: it may have arrived long after it left."""
+        self._gate(place).redate_newest(self._clock())
 
     def hold(self, place: str, seconds: float) -> None:
         """Let nothing go to this place for so long: its platform asked for that."""

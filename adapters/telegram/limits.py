@@ -45,7 +45,6 @@ class ChatPacer:
     """
 
     def __init__(self, limits: Limits) -> None:
-        self._each = limits.each
         self._lanes = Pacer(limits.everywhere, lambda _: limits.each)
         self._groups = Pacer((), lambda _: limits.group)
         self._beginnings = Pacer((), lambda _: limits.beginnings)
@@ -71,8 +70,9 @@ class ChatPacer:
 
     def done(self, chat: str, lane: Lane) -> None:
         """Note that a request is over: Telegram counts when it arrives, which may be late."""
-        for pace in self._each:
-            self._lanes.hold(f"{lane} {chat}", pace.seconds / pace.count)
+        self._lanes.done(f"{lane} {chat}")
+        if _is_group(chat) and lane in ("post", "edit"):
+            self._groups.done(chat)
 
     def hold(self, chat: str, seconds: float) -> None:
         """Let nothing go to this chat for so long: Telegram asked for that."""

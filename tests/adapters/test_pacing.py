@@ -136,6 +136,23 @@ def test_that_a_hold_reaches_those_who_wait_already() -> None:
     run(main())
 
 
+def test_that_a_request_that_ends_late_counts_from_its_end() -> None:
+    async def main() -> None:
+        paced = pacer([], Pace(2, 1.0))
+        await paced.wait("a")
+        await paced.wait("a")
+        await asyncio.sleep(0.4)
+        paced.done("a")
+
+        assert await times_of([paced.wait("a"), paced.wait("a"), paced.wait("b")]) == [
+            1.0,
+            1.4,
+            0.4,
+        ]
+
+    run(main())
+
+
 def test_that_a_hold_of_all_stops_every_place() -> None:
     async def main() -> None:
         pace = pacer([], Pace(1, 1.0))

@@ -30,9 +30,9 @@ QUICK = Limits(everywhere=(Pace(30, 0.3),), each=(Pace(1, 0.4),), group=(Pace(4,
 
 
 def test_that_the_limits_are_telegrams() -> None:
-    assert TELEGRAM_LIMITS.everywhere == (Pace(28, 1),)
+    assert TELEGRAM_LIMITS.everywhere == (Pace(30, 1.1),)
     assert TELEGRAM_LIMITS.each == (Pace(1, 1),)
-    assert TELEGRAM_LIMITS.group == (Pace(20, 60),)
+    assert TELEGRAM_LIMITS.group == (Pace(20, 61),)
 
 
 async def test_that_limits_are_kept_and_nothing_is_lost_or_out_of_order(
