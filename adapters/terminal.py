@@ -7,6 +7,7 @@ terminal nor a file can be awaited in the same way.
 import asyncio
 import io
 import logging
+import math
 import re
 import sys
 import threading
@@ -68,6 +69,11 @@ class TerminalChannel:
     def name(self) -> str:
         """Return "terminal"."""
         return CHANNEL
+
+    @property
+    def answers_a_second(self) -> float:
+        """Return that nothing limits it."""
+        return math.inf
 
     def trouble(self) -> str | None:
         """Return None: whoever started the program can see it."""

@@ -8,14 +8,14 @@ time. No customer has more than a few answers under way, so a flood waits behind
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Literal
 
 from bot.limits import Clock, Limits, Share, Shares, ShedReason
 from bot.metrics import Metrics
 
-RESERVE_SECONDS = 1.5  # for storing and sending what was found
+RESERVE_SECONDS = 1.5  # for storing and sending what was found, where nothing waits to be sent
 PATIENCE_SECONDS = 60.0  # who waited longer, for a platform perhaps, gets a good answer at last
 LEAST_WAIT_SECONDS = 1.0  # for a message that waited for the one before it
 LEAST_MODEL_SECONDS = 1.0
@@ -84,8 +84,9 @@ class ModelQueue:
 class Admitted:
     """What one answer may take (an Allowance). `end` is the clock's time when it should be seen."""
 
-    def __init__(self, admission: "Admission", share: Share, end: float) -> None:
+    def __init__(self, admission: "Admission", channel: str, share: Share, end: float) -> None:
         self._of = admission
+        self._channel = channel
         self._share = share
         self._end = end
         self._has_begun = self._holds_slot = False
@@ -108,7 +109,8 @@ class Admitted:
             self._of.metrics.model_skipped(reason)
             yield 0.0
             return
-        async with self._of.model_queue.call(self._end - RESERVE_SECONDS) as seconds:
+        reserve = RESERVE_SECONDS + self._of.sending_seconds(self._channel)
+        async with self._of.model_queue.call(self._end - reserve) as seconds:
             if seconds:
                 self.model_calls += 1
                 self._share.model_calls.add()
@@ -156,11 +158,21 @@ class Entry:
 
 
 class Admission:
-    """The door to the answers."""
+    """The door to the answers.
 
-    def __init__(self, limits: Limits, metrics: Metrics, clock: Clock = time.monotonic) -> None:
+    `sending_seconds` says how long a channel takes to send all that is under way there.
+    """
+
+    def __init__(
+        self,
+        limits: Limits,
+        metrics: Metrics,
+        sending_seconds: Callable[[str], float],
+        clock: Clock = time.monotonic,
+    ) -> None:
         self.limits = limits
         self.metrics = metrics
+        self.sending_seconds = sending_seconds
         self.clock = clock
         self.shares = Shares(limits, clock)
         self.model_queue = ModelQueue(limits.model_calls_at_once, clock)
@@ -190,7 +202,7 @@ class Admission:
         try:
             end = self._begin_of(entry) + self.limits.answer_seconds
             await self._acquire(share.slots, end, "own_answers")
-            admitted = Admitted(self, share, end)
+            admitted = Admitted(self, entry.channel, share, end)
             try:
                 yield admitted
             finally:

@@ -9,6 +9,7 @@ says what happens when the program ends at each of these steps.
 import asyncio
 import logging
 import time
+from collections import Counter
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -64,7 +65,7 @@ class Delivery:
         self._now = now
         self._channels: dict[str, Channel] = {}
         limits = limits or Limits()
-        self._admission = Admission(limits, metrics)
+        self._admission = Admission(limits, metrics, self._sending_seconds)
         self._holds = Holds(limits.minute_seconds, self._release)
         self._since: dict[int, float] = {}  # when each message that waits began to
         self._answerer = Answerer(
@@ -81,6 +82,7 @@ class Delivery:
         )
         self._sender = Sender(self._writer, self._channels, metrics, now, pause)
         self._lines: dict[tuple[str, str], Line] = {}
+        self._lines_at: Counter[str] = Counter()  # by channel
         self._doors: WeakValueDictionary[tuple[str, str], asyncio.Lock] = WeakValueDictionary()
         self._running: set[asyncio.Task[Any]] = set()
         metrics.watch_answers(
@@ -201,6 +203,7 @@ class Delivery:
         line = self._lines.get(place)
         if line is None:
             line = self._lines[place] = Line()
+            self._lines_at[place[0]] += 1
             self._start(self._work_off(place, line))
         line.add(task)
 
@@ -211,6 +214,7 @@ class Delivery:
                 await self._handle(line, task)
         finally:
             del self._lines[place]
+            self._lines_at[place[0]] -= 1
 
     async def _handle(self, line: Line, task: Task) -> None:
         try:
@@ -295,6 +299,10 @@ class Delivery:
     def _oldest_seconds(self) -> float:
         now = time.monotonic()
         return now - min(self._since.values(), default=now)
+
+    def _sending_seconds(self, channel: str) -> float:
+        """Return how long a channel takes to send the answers that are under way there."""
+        return self._lines_at[channel] / self._channels[channel].answers_a_second
 
     def _share_of(self, batch: Sequence[Received]) -> Share:
         return self._admission.shares.of(batch[-1].channel, batch[-1].customer)

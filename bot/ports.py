@@ -85,6 +85,11 @@ class Channel(Protocol):
         """The channel's name in messages and in the log."""
         ...
 
+    @property
+    def answers_a_second(self) -> float:
+        """How many answers it can send a second, to all customers together; else infinite."""
+        ...
+
     async def run(self) -> None:
         """Receive messages, handing each to the inbox, until cancelled."""
         ...

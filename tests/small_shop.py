@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import math
 import random
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -122,6 +123,7 @@ class ScriptedChannel:
 
     def __init__(self, name: str = "test") -> None:
         self.name = name
+        self.answers_a_second = math.inf
         self.sent: list[Outgoing] = []
         self.tries: list[Outgoing] = []
         self.progress: list[tuple[str, Stage]] = []

@@ -38,8 +38,8 @@ def clock() -> Clock:
     return Clock()
 
 
-def admission(clock: Clock, limits: Limits = LIMITS) -> Admission:
-    return Admission(limits, Metrics(CollectorRegistry()), clock)
+def admission(clock: Clock, limits: Limits = LIMITS, *, sending_seconds: float = 0.0) -> Admission:
+    return Admission(limits, Metrics(CollectorRegistry()), lambda _: sending_seconds, clock)
 
 
 def entry(clock: Clock, customer: str = "ada", waited: float = 0.0) -> Entry:
@@ -216,6 +216,16 @@ async def test_that_the_model_is_not_asked_too_late(
         assert bool(seconds) is is_asked
         assert admitted.model_calls == int(is_asked)
     assert skipped(door, "late") == (None if is_asked else 1)
+
+
+async def test_that_what_waits_to_be_sent_is_taken_off_the_models_time(clock: Clock) -> None:
+    door = admission(clock, sending_seconds=4.0)
+    async with asking(door, entry(clock)) as (_, seconds):
+        assert seconds == 10 - RESERVE_SECONDS - 4.0
+
+    door = admission(clock, sending_seconds=8.0)
+    async with asking(door, entry(clock)) as (_, seconds):
+        assert not seconds
 
 
 async def test_that_calls_of_the_model_are_counted_for_each_customer(clock: Clock) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import math
 from collections.abc import Awaitable, Iterable
 from dataclasses import replace
 from typing import Any
@@ -142,6 +143,11 @@ class SlackChannel:
     def name(self) -> str:
         """Return "slack"."""
         return CHANNEL
+
+    @property
+    def answers_a_second(self) -> float:
+        """Return that nothing limits it: Slack counts for each conversation."""
+        return math.inf
 
     def routes(self) -> list[Route]:
         """Return what the web server must serve for Slack."""

@@ -66,6 +66,7 @@ class TelegramChannel:
         self._me: User | None = None
         self._menu: asyncio.Task[None] | None = None
         self._health = Health(first_delay_seconds, longest_delay_seconds)
+        self._limits = limits
         pacer = limits.pacer()
         business = BusinessAccounts(self._client)
         self._presses = Presses(self._client, inbox, prompts, pacer)
@@ -96,6 +97,11 @@ class TelegramChannel:
     def name(self) -> str:
         """Return "telegram"."""
         return CHANNEL
+
+    @property
+    def answers_a_second(self) -> float:
+        """Return what Telegram's limit for all chats together leaves."""
+        return self._limits.answers_a_second
 
     def trouble(self) -> str | None:
         """Say in one sentence why customers can't be reached here now, or None when they can."""

@@ -1,11 +1,13 @@
 """How fast Telegram lets a bot write."""
 
+import math
 from dataclasses import dataclass
 from typing import Literal, get_args
 
 from adapters.pacing import Pace, Pacer
 
 Lane = Literal["post", "edit", "draft", "sign"]
+REQUESTS_AN_ANSWER = 2
 LANES: tuple[Lane, ...] = get_args(Lane)
 
 
@@ -20,6 +22,12 @@ class Limits:
     each: tuple[Pace, ...]
     group: tuple[Pace, ...]
     beginnings: tuple[Pace, ...] = ()
+
+    @property
+    def answers_a_second(self) -> float:
+        """How many placeholders can be posted and filled a second, in all chats together."""
+        paces = (pace.count / pace.seconds for pace in self.everywhere)
+        return min(paces, default=math.inf) / REQUESTS_AN_ANSWER
 
     def pacer(self) -> "ChatPacer":
         """Return what keeps these limits."""

@@ -6,6 +6,7 @@ the same reply. The inbox is told when nobody waits any more, so that no model w
 """
 
 import asyncio
+import math
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
@@ -113,6 +114,11 @@ class WebChannel:
     def name(self) -> str:
         """The channel's name in messages and in the log."""
         return NAME
+
+    @property
+    def answers_a_second(self) -> float:
+        """Return that nothing limits it."""
+        return math.inf
 
     @property
     def waiting(self) -> int:
