@@ -254,6 +254,8 @@ class Delivery:
         model_calls = 0
         while True:
             line.absorb()
+            if self._must_wait(line, counted):
+                return None
             batch = await self._begin_attempt(line, counted)
             if not batch:
                 return None
@@ -273,11 +275,20 @@ class Delivery:
         batch = await self._begin_attempt(line, counted)
         return await self._store_answer(batch, self._answerer.failure(batch)) if batch else None
 
+    def _must_wait(self, line: Line, counted: set[int]) -> bool:
+        """Hold a new version of somebody who writes too fast: the old one's answer stands."""
+        if not line.answering or self._share_of(line.answering).has_messages_left:
+            return False
+        last = line.answering[-1]
+        if last.edits is None:
+            return False
+        self._holds.begin(Author.of(last))
+        counted.add(last.id)
+        return True
+
     async def _ask_to_slow_down(self, batch: Sequence[Received]) -> Outgoing | None:
-        """Return the stored request to wait, said once; an edited message's answer just stands."""
+        """Return the stored request to wait, said once."""
         self._holds.begin(Author.of(batch[-1]))
-        if batch[-1].edits is not None:
-            return None
         answer = await self._answerer.shed(batch, "messages_per_minute")
         return await self._store_answer(batch, answer)
 

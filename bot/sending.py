@@ -104,6 +104,12 @@ class Sender:
             posts = await self._carry_out(trial)
         except DeliveryError as err:
             return await self._note_failure(trial, err)
+        except LogError:  # the program ends
+            raise
+        except Exception as err:  # a defect of the channel's: what it posted, nobody knows
+            logger.exception("Reply %d could not be sent.", outgoing.id)
+            kind = DeliveryInDoubt if trial.has_begun else DeliveryError
+            return await self._note_failure(trial, kind(f"A defect ({type(err).__name__})."))
         now = self._now()
         await self._note(lambda db: outbox.sent(db, trial.outgoing, posts, now))
         self._metrics.delivered(outgoing.channel, (now - waiting.asked_at).total_seconds())

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from bot.admission import RESERVE_SECONDS
+from bot.answering import LARGEST_ATTEMPTS
 from bot.limits import Limits
 from bot.log import inbox, usage
 from bot.messages import Attachment, Incoming, Language
@@ -265,6 +266,19 @@ async def test_that_an_answer_stands_when_its_edited_question_has_to_wait(tmp_pa
 
         assert "4.90 EUR" in anew.text
         assert len(desk.channel.sent) == 3
+
+
+async def test_that_an_edit_that_waits_is_not_taken_for_one_that_ends_the_program(
+    tmp_path: Path,
+) -> None:
+    async with open_desk(tmp_path, limits=LONG_HOLD) as desk:
+        await desk.ask(QUESTION["en"], key="first")
+        await desk.ask(QUESTION["en"])
+        for _ in range(LARGEST_ATTEMPTS):
+            await desk.delivery.accept(incoming("What does delivery cost?", edits="first"))
+            await desk.settled()
+
+        assert await desk.rows("SELECT max(attempts) FROM inbox WHERE turn IS NULL") == [(0,)]
 
 
 async def test_that_the_model_is_asked_so_often_a_minute_for_one_customer(

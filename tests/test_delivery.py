@@ -365,7 +365,7 @@ async def test_that_a_defect_in_a_channel_does_not_stop_the_conversation(
         await desk.settled()
 
         assert reply.text == RETURNS_ZH
-        assert await states(desk) == ["sending", "sent"]
+        assert await states(desk) == ["in_doubt", "sent"]
 
 
 class Breaking(ScriptedChannel):

@@ -95,6 +95,21 @@ async def test_that_a_defect_while_storing_leaves_the_next_message_its_answer(
         assert await desk.rows("SELECT count(*) FROM inbox WHERE turn IS NULL") == [(1,)]
 
 
+@pytest.mark.parametrize("errors", ["errors", "preparing_errors"])
+async def test_that_a_defect_of_a_channel_is_a_failure_to_deliver(
+    tmp_path: Path, errors: str
+) -> None:
+    async with open_desk(tmp_path) as desk:
+        desk.channel.found = ()
+        getattr(desk.channel, errors).append(RuntimeError("defect"))
+        reply = await desk.ask(QUESTION["en"])
+        await desk.settled()
+
+        assert reply.text == RETURNS_EN
+        assert desk.channel.doubts == [False, errors == "errors"]
+        assert await desk.rows("SELECT state FROM outbox") == [("sent",)]
+
+
 def half_sent(kind: type[DeliveryError]) -> DeliveryError:
     """Return the error of a reply of which one part is shown."""
     error = kind("the second part failed")

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import chain, count
 from pathlib import Path
 
 from sqlite_utils import Database
@@ -173,7 +174,7 @@ def _set_aside(database: Path, now: datetime) -> Path | None:
     """Give the present database a second name; nothing that belongs to it stays beside it."""
     if not database.exists():
         return None
-    kept = database.with_name(f"{database.stem}-before-restore-{now:%Y%m%dT%H%M%SZ}.db")
+    kept = _free_name(database, f"before-restore-{now:%Y%m%dT%H%M%SZ}")
     # Closing the only connection brings the WAL into the file. Of a damaged one it is kept, too.
     with contextlib.suppress(sqlite3.Error), closing(sqlite3.connect(database)) as db:
         db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -188,6 +189,12 @@ def _set_aside(database: Path, now: datetime) -> Path | None:
     database.with_name(database.name + "-shm").unlink(missing_ok=True)
     _flush(database.parent)
     return kept
+
+
+def _free_name(database: Path, what: str) -> Path:
+    ends = chain([""], (f"-{number}" for number in count(2)))
+    paths = (database.with_name(f"{database.stem}-{what}{end}.db") for end in ends)
+    return next(path for path in paths if not path.exists())
 
 
 def _put(copy: Path, path: Path) -> None:

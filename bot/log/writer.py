@@ -22,6 +22,13 @@ logger = logging.getLogger(__name__)
 
 LARGEST_BATCH = 256
 EMPTY_WAL_AGAIN_SECONDS = 1.0
+# Of the job, not of the disk: to try again would be no better.
+DEFECTS = (
+    sqlite3.DataError,
+    sqlite3.IntegrityError,
+    sqlite3.InterfaceError,
+    sqlite3.ProgrammingError,
+)
 Outcome = tuple["Job", Any, BaseException | None]
 
 
@@ -165,7 +172,7 @@ def _run(db: Database, job: Job) -> Outcome:
             raise  # the others of the batch are gone too, and must be told
         db.execute("ROLLBACK TO job")
         db.execute("RELEASE job")
-        is_storage = isinstance(err, sqlite3.Error) and not isinstance(err, sqlite3.IntegrityError)
+        is_storage = isinstance(err, sqlite3.Error) and not isinstance(err, DEFECTS)
         return job, None, _storage_error(err) if is_storage else err
     db.execute("RELEASE job")
     return job, value, None

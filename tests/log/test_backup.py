@@ -114,6 +114,16 @@ def test_that_a_restore_keeps_what_was_there(tmp_path: Path) -> None:
     assert (texts(path), texts(done.kept)) == (["old 旧"], ["old 旧", "new 新"])
 
 
+def test_that_a_second_restore_in_the_same_second_keeps_both(tmp_path: Path) -> None:
+    path = database(tmp_path, "old 旧")
+    copy = backup.backup(path, tmp_path / "copy.db", NOW, quietly)
+    made(path, lambda db: receive(db, incoming("new 新")))
+
+    kept = [backup.restore(path, copy, NOW).kept for _ in range(3)]
+
+    assert [texts(each) for each in kept if each] == [["old 旧", "new 新"], ["old 旧"], ["old 旧"]]
+
+
 @pytest.mark.parametrize(
     ("spoil", "told"),
     [

@@ -134,6 +134,14 @@ async def test_that_a_wrong_statement_is_a_log_error_and_the_rest_is_kept(store:
     assert await store.read(names) == ["a", "b"]
 
 
+async def test_that_a_value_no_database_takes_is_a_defect(store: Store) -> None:
+    results = await gather(store, lambda db: db.execute("SELECT ?", [object()]), add("b"))
+
+    assert isinstance(results[0], sqlite3.Error)
+    assert not isinstance(results[0], LogError)
+    assert await store.read(names) == ["b"]
+
+
 async def test_that_a_full_disk_is_told_and_survived(store: Store) -> None:
     def limit(db: Database) -> None:
         [pages] = db.execute("PRAGMA page_count").fetchone()
