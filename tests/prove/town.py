@@ -94,6 +94,10 @@ class Platform(Protocol):
         """Return what a customer's chat shows of the bot, in order."""
         ...
 
+    def has_brought(self, customer: int) -> bool:
+        """Return whether nothing that a customer wrote is to come later than what follows it."""
+        ...
+
 
 class TelegramPeople:
     """Private chats with the bot."""
@@ -115,6 +119,10 @@ class TelegramPeople:
     def answers(self, customer: int) -> int:
         """Return how many whole answers there are."""
         return sum(post.is_whole for post in self.posts(customer))
+
+    def has_brought(self, customer: int) -> bool:
+        """Return True: Telegram brings what is not confirmed again, in order."""
+        return True
 
     def posts(self, customer: int) -> list[Post]:
         """Return what stands in the chat."""
@@ -161,6 +169,14 @@ class SlackPeople:
             Post(f"{channel}:{post['ts']}", shown(post), self._is_whole(shown(post)))
             for post in self.fake.sent(channel)
         ]
+
+    def has_brought(self, customer: int) -> bool:
+        """Return False while a message was not acknowledged: Slack brings it again, but later."""
+        channel = self.chat(customer)
+        return all(
+            event.is_acknowledged or event.payload["event"]["channel"] != channel
+            for event in self.fake.events
+        )
 
     async def redeliver(self) -> None:
         """Send what was not acknowledged in time again, as Slack does, for ever."""
@@ -246,6 +262,10 @@ class WebPeople:
     def answers(self, customer: int) -> int:
         """Return how many messages are answered."""
         return self._shown.get(customer, 0)
+
+    def has_brought(self, customer: int) -> bool:
+        """Return True: the page sends until each is answered."""
+        return True
 
     def posts(self, customer: int) -> list[Post]:
         """Return nothing: the page keeps no posts, it reads the log."""
@@ -377,7 +397,8 @@ class Town:
 
     async def _see_answer(self, person: Person, expected: int) -> None:
         patience = time.monotonic() + PATIENCE_SECONDS
-        while person.platform.answers(person.customer) < expected:
+        platform, customer = person.platform, person.customer
+        while platform.answers(customer) < expected or not platform.has_brought(customer):
             if time.monotonic() > patience:
                 person.is_patient = False
                 return
