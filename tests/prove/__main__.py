@@ -84,13 +84,17 @@ def main(only: str, seed: int, short: bool, write: bool, soak_minutes: float) ->
                 )
                 setup.folder.mkdir()
                 rows += run_proof(number, name, setup)
-    outcome = table.Outcome("short" if short else "long", seed, rows)
+            outcome = table.Outcome("short" if short else "long", seed, rows)
+            if write:  # at once: hours may follow
+                _write(outcome)
     console.print(table.on_screen(outcome))
-    if write:
-        text = DOCUMENT.read_text(encoding="utf-8")
-        text = table.written_into(text, outcome, [*CATALOGUE, BESIDE])
-        DOCUMENT.write_text(text, encoding="utf-8")
     sys.exit(0 if outcome.holds else 1)
+
+
+def _write(outcome: table.Outcome) -> None:
+    text = DOCUMENT.read_text(encoding="utf-8")
+    text = table.written_into(text, outcome, [*CATALOGUE, BESIDE])
+    DOCUMENT.write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":
