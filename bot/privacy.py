@@ -34,6 +34,9 @@ _ORDER_CODE = re.compile(
     r"(?<![A-Za-z])(?!TEL)[A-Z]{1,4}-$"
     r"|(?i:\border)\W{0,2}(?i:number|no|nr|id)?\W{0,3}$|(?:订单|单)号?\W{0,3}(?:是|为)?\W{0,2}$"
 )
+# In small letters "tel-" and its like stand there, too, so that a year must follow: lf-2026-000123.
+_SMALL_CODE = re.compile(r"(?<![a-z])(?!tel|fax|mob|cell)[a-z]{1,4}-$")
+_YEAR = re.compile(r"20\d\d-")
 # Characters that look like these and are typed or pasted in their place.
 _LOOK_ALIKES = str.maketrans(
     {"＠": "@"} | {chr(space): " " for space in (0xA0, *range(0x2000, 0x200B), 0x202F, 0x3000)}
@@ -87,9 +90,15 @@ def _mask_phones_of(text: str) -> str:
             text, region, leniency=phonenumbers.Leniency.VALID, max_tries=64
         )
         for match in reversed([match for match in matcher if _is_written_out(match)]):
-            if not _ORDER_CODE.search(text, max(0, match.start - 24), match.start):
+            if not _is_order_code(text, match):
                 text = f"{text[: match.start]}[phone]{text[match.end :]}"
     return text
+
+
+def _is_order_code(text: str, match: phonenumbers.PhoneNumberMatch) -> bool:
+    before = max(0, match.start - 24), match.start
+    is_small = _SMALL_CODE.search(text, *before) and _YEAR.match(match.raw_string)
+    return bool(is_small or _ORDER_CODE.search(text, *before))
 
 
 def _is_written_out(match: phonenumbers.PhoneNumberMatch) -> bool:

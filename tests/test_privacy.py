@@ -60,6 +60,7 @@ def test_that_sensitive_data_is_masked(text: str, expected: str) -> None:
         pytest.param("Order 10482 has not arrived", id="order-number"),
         pytest.param("订单号 20481 还没到", id="order-number-chinese"),
         pytest.param("LF-2024-000123", id="order-number-letters"),
+        pytest.param("lf-2026-000123", id="order-number-small-letters"),
         pytest.param("where is order 2024000123?", id="order-number-like-a-phone"),
         pytest.param("订单号：2024000123 到哪了", id="order-number-like-a-phone-chinese"),
         pytest.param("12345678", id="eight-digits"),
