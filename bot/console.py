@@ -8,6 +8,7 @@ import rich.console
 from rich.logging import RichHandler
 from rich.markup import escape
 
+from bot.knowledge.articles import Broken
 from bot.knowledge.search import Synced
 from bot.ports import Channel
 from bot.settings import Settings
@@ -15,6 +16,7 @@ from serving.engine import Engine
 
 _EVERY_SECONDS = 0.25
 _REPEAT_SECONDS = 10.0
+_MANY = 50  # files, which take long enough to show progress
 PLAIN_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 
@@ -25,6 +27,8 @@ class Console:
         self._out = rich.console.Console(stderr=stderr, highlight=False, soft_wrap=True)
         self._encoded_percent = -1
         self._copied_percent = -1
+        self._synced = ("", -1)
+        self._told: frozenset[Broken] | None = None
 
     def log_to_here(self, level: int = logging.WARNING) -> None:
         """Send the process log to this console: coloured for people, else one line a record.
@@ -52,10 +56,31 @@ class Console:
         self._out.print(f"[red]Error:[/] {escape(text)}")
 
     def articles(self, synced: Synced) -> None:
-        """Tell what was brought in and what was left out."""
-        self.say(f"Articles: {synced.articles} in {synced.passages} passages.")
+        """Tell what was brought in and left out; the second time only what differs."""
+        changes = synced.changes
+        if changes.any or self._told is None:
+            self.say(f"Articles: {synced.articles} in {synced.passages} passages.")
+        if changes.any:
+            self.say(
+                f"Articles since the last time: {changes.added} added, {changes.changed} changed, "
+                f"{changes.retired} retired."
+            )
         for broken in synced.broken:
-            self.warn(f"{broken.path} was left out: {broken.reason}.")
+            if broken not in (self._told or ()):
+                self.warn(f"{broken.path} was left out: {broken.reason}.")
+        self._told = frozenset(synced.broken)
+
+    def syncing(self, stage: str, done: int, total: int) -> None:
+        """Show how far many changed articles are read or indexed, at each tenth."""
+        step = (stage, done * 10 // total)
+        if total >= _MANY and step != self._synced:
+            self._synced = step
+            self.say(f"Articles {stage}: {done} of {total}.")
+
+    def fetching(self, done: int, total: int) -> None:
+        """Show how many pages of a website were asked for, at each tenth."""
+        if done * 10 // total != (done - 1) * 10 // total:
+            self.say(f"Asked for {done} of {total} pages.")
 
     def encoding(self, done: int, total: int) -> None:
         """Show how far the vectors of new passages are, at each tenth."""

@@ -65,7 +65,7 @@ async def _texts(_: Settings) -> str:
 
 
 async def _articles(settings: Settings) -> str:
-    articles, broken = read_articles(settings.frontdesk_articles)
+    articles, broken = read_articles(settings.article_folders[0])
     languages = {article.language for article in articles}
     found = f"{len(articles)} in {', '.join(sorted(languages))}"
     if broken:

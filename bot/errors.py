@@ -4,8 +4,12 @@
     ├── SettingsError         a setting is unknown, missing or out of range
     ├── ArticlesError         the articles can't be read
     ├── LogError              the database can't be opened, read or written
+    │   └── LogInUse          another Frontdesk holds it
+    ├── EncoderError          the embeddings server gave no vectors
     ├── ModelError            the model gave no usable answer
     │   └── ModelUnavailable  it can't be reached, or isn't ready yet
+    ├── ActionError           a tool did not do what it was asked
+    │   └── ActionInDoubt     it may or may not have done it: calling again could do it twice
     ├── ChannelUnreachable    a platform can't be asked now; it may be over soon
     ├── AttachmentError       a customer's file can't be had from its platform, or not be read
     └── DeliveryError         a reply could not be handed to its platform
@@ -33,12 +37,28 @@ class LogError(FrontdeskError):
     """The database can't be opened, read or written."""
 
 
+class LogInUse(LogError):
+    """Another Frontdesk holds the database."""
+
+
+class EncoderError(FrontdeskError):
+    """The embeddings server gave no vectors."""
+
+
 class ModelError(FrontdeskError):
     """The model gave no usable answer."""
 
 
 class ModelUnavailable(ModelError):
     """The model can't be reached, or isn't ready yet."""
+
+
+class ActionError(FrontdeskError):
+    """A tool did not do what it was asked."""
+
+
+class ActionInDoubt(ActionError):
+    """It may or may not have done it; calling again could do it twice."""
 
 
 class ChannelUnreachable(FrontdeskError):

@@ -10,7 +10,7 @@ compile() {
 with_engine="--override requirements/engine-cpu.overrides requirements/engine-cpu.in"
 build="requirements/build.in"
 # The largest set first; the smaller ones take its versions.
-compile --universal pyproject.toml $build --extra dev $with_engine -o requirements/dev.lock
-compile --universal pyproject.toml $build $with_engine -c requirements/dev.lock -o requirements/engine-cpu.lock
+compile --universal pyproject.toml $build --extra dev --extra actions $with_engine -o requirements/dev.lock
+compile --universal pyproject.toml $build --extra actions $with_engine -c requirements/dev.lock -o requirements/engine-cpu.lock
 compile --universal pyproject.toml $build -c requirements/dev.lock -o requirements/bot.lock
-compile --python-platform x86_64-unknown-linux-gnu pyproject.toml $build --extra engine-gpu -o requirements/engine-gpu.lock
+compile --python-platform x86_64-unknown-linux-gnu pyproject.toml $build --extra engine-gpu --extra actions -o requirements/engine-gpu.lock

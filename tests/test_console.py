@@ -1,6 +1,7 @@
 """What the operator sees: lines without markup of strangers, progress at each tenth."""
 
 import logging
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -28,18 +29,41 @@ def test_that_markup_in_a_text_is_only_text(capsys: Captured) -> None:
     assert "Error: [link=http://evil.example]x[/link]" in said
 
 
-def test_that_articles_left_out_are_told(capsys: Captured) -> None:
+def test_that_articles_are_told_and_later_only_what_differs(capsys: Captured) -> None:
     broken = (Broken(Path("坏[x].md"), "it is not UTF-8 text"),)
-
-    Console().articles(
-        Synced(
-            changes=Changes(added=2, changed=0, retired=0), broken=broken, articles=2, passages=5
-        )
+    console = Console()
+    first = Synced(
+        changes=Changes(added=2, changed=0, retired=0), broken=broken, articles=2, passages=5
     )
+
+    console.articles(first)
 
     said = capsys.readouterr().err
     assert "Articles: 2 in 5 passages." in said
+    assert "Articles since the last time: 2 added, 0 changed, 0 retired." in said
     assert "坏[x].md was left out: it is not UTF-8 text." in said
+    console.articles(replace(first, changes=Changes(added=0, changed=0, retired=0)))
+    assert capsys.readouterr().err == ""
+    other = Broken(Path("b.pdf"), "it is not a readable PDF")
+    console.articles(
+        replace(first, changes=Changes(added=0, changed=0, retired=1), broken=(other,))
+    )
+    said = capsys.readouterr().err
+    assert "retired" in said
+    assert "b.pdf was left out" in said
+
+
+def test_that_many_files_show_progress_and_few_do_not(capsys: Captured) -> None:
+    console = Console()
+
+    console.syncing("read", 3, 3)
+    for done in range(1, 201):
+        console.syncing("read", done, 200)
+        console.fetching(done, 200)
+
+    lines = capsys.readouterr().err.splitlines()
+    assert sum(line.startswith("Articles read") for line in lines) == 11
+    assert sum(line.startswith("Asked for") for line in lines) == 10
 
 
 def test_that_progress_is_told_at_each_tenth(capsys: Captured) -> None:

@@ -10,10 +10,11 @@ from sqlite_utils import Database
 
 from bot.knowledge.articles import Article
 from bot.knowledge.words import content_words, fts_query, fts_text, stem
-from bot.messages import Language, Passage, PassageId
+from bot.messages import Passage, PassageId
 
 # A word in the title says more than one in a heading, and that more than one in the text.
 TITLE_WEIGHT, HEADING_WEIGHT, TEXT_WEIGHT, QUESTIONS_WEIGHT = 3.0, 2.0, 1.0, 1.0
+LOOKED_AT = 5_000  # passages, for one question
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,28 +25,55 @@ class Changes:
     changed: int
     retired: int
 
+    @property
+    def any(self) -> bool:
+        """Whether anything differs."""
+        return bool(self.added or self.changed or self.retired)
+
 
 def sync(db: Database, articles: Iterable[Article], now: datetime) -> Changes:
     """Make the index hold exactly `articles`; passages no longer in use stay readable, retired."""
-    at = now.isoformat()
     wanted = {article.id: article for article in articles}
-    known = {
-        row["id"]: row["digest"]
-        for row in db.query("SELECT id, digest FROM articles WHERE retired_at IS NULL")
-    }
-    gone = known.keys() - wanted.keys()
-    changed = {name for name in wanted.keys() & known.keys() if wanted[name].digest != known[name]}
-    added = wanted.keys() - known.keys()
-    for name in gone | changed:
-        _retire(db, name, at)
-    for name in sorted(added | changed):
-        _insert(db, wanted[name], at)
-    return Changes(added=len(added), changed=len(changed), retired=len(gone))
+    known = indexed(db)
+    changes = compare(known, {name: article.digest for name, article in wanted.items()})
+    retire(db, sorted(known.keys() - wanted.keys()), now)
+    renewed = [each for _, each in sorted(wanted.items()) if known.get(each.id) != each.digest]
+    replace(db, [(article, article.digest) for article in renewed], now)
+    return changes
+
+
+def indexed(db: Database) -> dict[str, str]:
+    """Return the digest of every article in use by its id."""
+    return dict(db.execute("SELECT id, digest FROM articles WHERE retired_at IS NULL").fetchall())
+
+
+def compare(known: Mapping[str, str], wanted: Mapping[str, str]) -> Changes:
+    """Return what leads from the `known` articles to the `wanted`, both digests by id."""
+    return Changes(
+        added=len(wanted.keys() - known.keys()),
+        changed=sum(known[name] != wanted[name] for name in wanted.keys() & known.keys()),
+        retired=len(known.keys() - wanted.keys()),
+    )
+
+
+def retire(db: Database, names: Iterable[str], now: datetime) -> None:
+    """Take articles out of use."""
+    for name in names:
+        _retire(db, name, now.isoformat())
+
+
+def replace(db: Database, articles: Iterable[tuple[Article, str]], now: datetime) -> None:
+    """Bring articles in, each with the digest it is known by, in the place of what was there."""
+    for article, digest in articles:
+        _retire(db, article.id, now.isoformat())
+        _insert(db, article, digest, now.isoformat())
 
 
 def _retire(db: Database, article: str, at: str) -> None:
     current = "SELECT id FROM passages WHERE article = ? AND retired_at IS NULL"
-    db.execute(f"DELETE FROM passage_search WHERE passage IN ({current})", [article])
+    # `c4` is the column of the passages' ids, which has an index only in this table.
+    found = f"SELECT id FROM passage_search_content WHERE c4 IN ({current})"
+    db.execute(f"DELETE FROM passage_search WHERE rowid IN ({found})", [article])
     db.execute(
         "UPDATE passages SET retired_at = ? WHERE article = ? AND retired_at IS NULL", [at, article]
     )
@@ -53,16 +81,17 @@ def _retire(db: Database, article: str, at: str) -> None:
     db.execute("UPDATE articles SET retired_at = ? WHERE id = ?", [at, article])
 
 
-def _insert(db: Database, article: Article, at: str) -> None:
+def _insert(db: Database, article: Article, digest: str, at: str) -> None:
     db.table("articles").upsert(
         {
             "id": article.id,
             "title": article.title,
             "language": article.language,
             "url": article.url,
-            "digest": article.digest,
+            "digest": digest,
             "updated_at": at,
             "retired_at": None,
+            "source": article.source,
         },
         pk="id",
     )
@@ -90,28 +119,53 @@ def _insert_passage(
     )
 
 
-def find(db: Database, question: str, language: Language, limit: int) -> list[PassageId]:
-    """Return the passages in `language` that share most with the question's words, by BM25."""
-    query = fts_query(question)
-    if not query:
-        return []
+def find(db: Database, question: str, limit: int, *, total: int) -> dict[PassageId, float]:
+    """Return the passages that share most with the question's words, best first, by BM25.
+
+    The larger the number of a passage, the better the match. `total` is the number of passages in
+    use: where there are many, common words are left out if rarer ones tell enough, since each costs
+    a look at all its passages.
+    """
+    asked = content_words(question)
+    if total > LOOKED_AT:
+        asked = _telling(db, asked)
+    if not asked:
+        return {}
     rows = db.execute(
         """
-        SELECT passage FROM passage_search
-        WHERE passage_search MATCH ? AND language = ?
-        ORDER BY bm25(passage_search, ?, ?, ?, ?) LIMIT ?
+        SELECT passage, -bm25(passage_search, ?, ?, ?, ?) AS match FROM passage_search
+        WHERE passage_search MATCH ? ORDER BY match DESC LIMIT ?
         """,
         [
-            query,
-            language,
             TITLE_WEIGHT,
             HEADING_WEIGHT,
             TEXT_WEIGHT,
             QUESTIONS_WEIGHT,
+            fts_query(" ".join(asked)),
             limit,
         ],
     )
-    return [PassageId(row[0]) for row in rows.fetchall()]
+    return {PassageId(key): match for key, match in rows.fetchall()}
+
+
+def _telling(db: Database, asked: Sequence[str]) -> list[str]:
+    """Return the rarest words that together are in no more than LOOKED_AT passages."""
+    found = _documents(db, [stem(word) for word in asked])
+    kept: list[str] = []
+    looked_at = 0
+    for word in sorted(asked, key=lambda word: found.get(stem(word), 0)):
+        looked_at += found.get(stem(word), 0)
+        if kept and looked_at > LOOKED_AT:
+            break
+        kept.append(word)
+    return kept
+
+
+def _documents(db: Database, stems: Sequence[str]) -> dict[str, int]:
+    """Return in how many passages each stem is."""
+    marks = ", ".join("?" * len(stems))
+    rows = db.execute(f"SELECT term, doc FROM passage_terms WHERE term IN ({marks})", stems)
+    return dict(rows.fetchall())
 
 
 def current_passages(db: Database) -> list[Passage]:
@@ -139,18 +193,15 @@ def _passage(row: Mapping[str, Any]) -> Passage:
     )
 
 
-def rarity(db: Database, question: str, language: Language) -> dict[str, float]:
-    """Return the inverse document frequency of each content word's stem, as BM25 defines it."""
+def rarity(db: Database, question: str, *, total: int) -> dict[str, float]:
+    """Return the inverse document frequency of each content word's stem, as BM25 defines it.
+
+    `total` is the number of passages in use.
+    """
     stems = list(dict.fromkeys(stem(word) for word in content_words(question)))
-    [total] = db.execute(
-        "SELECT count(*) FROM passages WHERE language = ? AND retired_at IS NULL", [language]
-    ).fetchone()
-    marks = ", ".join("?" * len(stems))
-    found = db.execute(f"SELECT term, doc FROM passage_terms WHERE term IN ({marks})", stems)
-    documents = dict(found.fetchall())
+    documents = _documents(db, stems)
     return {word: _idf(total, documents.get(word, 0)) for word in stems}
 
 
 def _idf(total: int, documents: int) -> float:
-    # A word can be in more passages than the language has: numbers are in both languages.
     return math.log(1 + (max(total - documents, 0) + 0.5) / (documents + 0.5))

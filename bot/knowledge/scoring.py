@@ -1,39 +1,45 @@
-"""How near an article is to a question, and which of its passages says it.
+"""Whether an article answers a question, and which of its passages says it.
 
-Two steps, since they want different things. An *article* is near when a passage of it, or a way in
-which customers ask for it, is like the question. Within it, only what a *passage* says itself
-counts. The numbers were set on examples/shop/questions-tuning.jsonl; docs/quality.md has the table.
+Two steps, since they want different things. An *article* is weighed by what speaks for it: a
+passage of it, or a way in which customers ask for it, is like the question; it has the question's
+words. A logistic regression makes one probability of that (bot/knowledge/reranker.json, made by
+`python -m tests.benchmarks.reranking`; docs/quality.md tells from what). Within an article, only
+what a *passage* says itself counts.
 """
 
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+import json
+import math
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from functools import cache, lru_cache
+from importlib.resources import files
+from typing import Literal
 
 from bot.knowledge.vectors import Likeness
-from bot.knowledge.words import stem, words
+from bot.knowledge.words import content_words, stem, words
 from bot.messages import Language, Passage, PassageId
 
-QUESTION_WEIGHT = 1.0  # of the likest listed question, beside the passage itself
-ARTICLE_COVERAGE_WEIGHT = 0.03
 PASSAGE_COVERAGE_WEIGHT = 0.05
+FUSED_STANDING = 1 / 3
 
-# The score from which an article is taken to answer the question, in the middle of the plateau on
-# the tuning questions; the encoder scores Chinese pairs higher than English ones. Without vectors
-# the score is the share of the question's words alone.
-ENOUGH: Mapping[Language, float] = {"en": 0.876, "zh": 0.908}
-ENOUGH_WITHOUT_VECTORS = 0.5
+# The probability from which an article is taken to answer the question.
+ENOUGH = 0.5
 # A second passage of the same article is shown too when it is this close to the first.
 NEAR = 0.015
+_LEAST_DEVIATION = 0.01  # of cosines: few articles can be all alike
 
 Rarity = Mapping[str, float]
+Means = Literal["meaning", "words"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hit:
     """A passage that a search found.
 
-    `score` says how near its article is to the question, `closeness` how near the passage itself;
-    `coverage` is the share of the question's words, weighted by how rare they are in the articles,
-    that the passage has (0 to 1); `similarity` the cosine of their vectors, None without vectors.
+    `score` is the probability that its article answers the question, `closeness` says how near the
+    passage itself is; `coverage` is the share of the question's words, weighted by how rare they
+    are in the articles, that the passage has (0 to 1); `similarity` the cosine of their vectors,
+    None without vectors.
     """
 
     passage: Passage
@@ -44,10 +50,77 @@ class Hit:
 
     @property
     def is_answer(self) -> bool:
-        """Whether the article is near enough to be shown as the answer."""
-        if self.similarity is None:
-            return self.score >= ENOUGH_WITHOUT_VECTORS
-        return self.score >= ENOUGH[self.passage.language]
+        """Whether the article is likely enough to be shown as the answer."""
+        return self.score >= ENOUGH
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """What the searches found for a question.
+
+    `matches` are BM25 by passage; `likeness` and `spread` (mean and standard deviation of the
+    cosines with all passages, by language) come from the vectors, and are empty without them.
+    """
+
+    question: str
+    language: Language
+    rarity: Rarity
+    matches: Mapping[PassageId, float]
+    likeness: Mapping[PassageId, Likeness]
+    spread: Mapping[Language, tuple[float, float]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """What speaks for an article; numbers about vectors are 0 without them.
+
+    `similarity`: cosine of its likest passage. `asked`: cosine of its likest heading or listed
+    question. `standing`: how many standard deviations their mean is above that of all passages.
+    `coverage`: share of the question's words that a passage and the listed questions have, by
+    rarity. `match`: BM25 by that of the best article. `title`: share of the title's words that the
+    question has. `lead` and `match_lead`: by how much `standing` and `match` are above the best
+    other article's. `is_foreign`: it is in another language.
+    """
+
+    similarity: float = 0.0
+    asked: float = 0.0
+    standing: float = 0.0
+    coverage: float = 0.0
+    match: float = 0.0
+    title: float = 0.0
+    is_foreign: float = 0.0
+    lead: float = 0.0
+    match_lead: float = 0.0
+
+    @property
+    def fused(self) -> float:
+        """Words and meaning in one number, without what was trained."""
+        return self.match + FUSED_STANDING * self.standing
+
+
+NAMES = tuple(field.name for field in fields(Evidence))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reranker:
+    """A logistic regression: evidence to the probability that an article answers the question."""
+
+    bias: float
+    weights: Mapping[str, float]
+
+    def probability(self, evidence: Evidence) -> float:
+        """Return a number from 0 to 1."""
+        logit = self.bias + sum(
+            weight * getattr(evidence, name) for name, weight in self.weights.items()
+        )
+        return 1 / (1 + math.exp(-logit))
+
+
+@cache
+def rerankers() -> Mapping[Means, Reranker]:
+    """Return the package's own, for questions with a vector ("meaning") and without ("words")."""
+    text = (files("bot.knowledge") / "reranker.json").read_text(encoding="utf-8")
+    return {name: Reranker(**values) for name, values in json.loads(text).items()}
 
 
 def stems(text: str) -> frozenset[str]:
@@ -55,38 +128,26 @@ def stems(text: str) -> frozenset[str]:
     return frozenset(stem(word) for word in words(text))
 
 
+@lru_cache(20_000)
 def passage_stems(passage: Passage) -> frozenset[str]:
-    """Return the stems of a passage with its headings. Costly: keep them."""
+    """Return the stems of a passage with its headings; kept, since they are costly."""
     return stems(f"{passage.title}\n{passage.heading}\n{passage.text}")
 
 
-def article_score(
-    passages: Iterable[Passage],
-    said: Mapping[PassageId, frozenset[str]],
-    asked: frozenset[str],
-    likeness: Mapping[str, Likeness],
-    rarity: Rarity,
-) -> float:
-    """Return how near an article is to the question: that of its nearest passage.
-
-    `said` are the stems of each passage, `asked` those of the article's listed questions.
-    """
-    return max(
-        _article_score(likeness.get(passage.id), said[passage.id] | asked, rarity)
-        for passage in passages
-    )
+def evidence(
+    found: Found,
+    articles: Mapping[str, Sequence[Passage]],
+    asked: Callable[[str], frozenset[str]],
+) -> dict[str, Evidence]:
+    """Return what speaks for each article."""
+    alone = {name: _alone(found, each, asked(name)) for name, each in articles.items()}
+    return among_each_other(alone)
 
 
-def passage_hit(
-    passage: Passage,
-    said: frozenset[str],
-    score: float,
-    likeness: Mapping[str, Likeness],
-    rarity: Rarity,
-) -> Hit:
+def passage_hit(passage: Passage, score: float, found: Found) -> Hit:
     """Return a passage of an article with that score as a hit."""
-    covered = coverage(said, rarity)
-    like = likeness.get(passage.id)
+    covered = coverage(passage_stems(passage), found.rarity)
+    like = found.likeness.get(passage.id)
     closeness = like.passage + PASSAGE_COVERAGE_WEIGHT * covered if like else covered
     return Hit(
         passage=passage,
@@ -105,9 +166,43 @@ def coverage(present: Collection[str], rarity: Rarity) -> float:
     return covered / sum(rarity.values())
 
 
-def _article_score(like: Likeness | None, present: frozenset[str], rarity: Rarity) -> float:
-    covered = coverage(present, rarity)
-    if like is None:
-        return covered
-    cosine = (like.passage + QUESTION_WEIGHT * like.asked) / (1 + QUESTION_WEIGHT)
-    return cosine + ARTICLE_COVERAGE_WEIGHT * covered
+def _alone(found: Found, passages: Sequence[Passage], asked: frozenset[str]) -> Evidence:
+    """Return what speaks for an article by itself; `match` is BM25 still."""
+    present = [passage_stems(passage) for passage in passages]
+    likes = [found.likeness[p.id] for p in passages if p.id in found.likeness]
+    title = frozenset(stem(word) for word in content_words(passages[0].title))
+    return Evidence(
+        similarity=max((like.passage for like in likes), default=0.0),
+        asked=max((like.asked for like in likes), default=0.0),
+        standing=_standing(found, passages[0].language, likes),
+        coverage=max(coverage(said | asked, found.rarity) for said in present),
+        match=max(found.matches.get(passage.id, 0.0) for passage in passages),
+        title=len(title & found.rarity.keys()) / len(title) if title else 0.0,
+        is_foreign=float(passages[0].language != found.language),
+    )
+
+
+def _standing(found: Found, language: Language, likes: Sequence[Likeness]) -> float:
+    if not likes or language not in found.spread:
+        return 0.0
+    mean, deviation = found.spread[language]
+    best = max((like.passage + like.asked) / 2 for like in likes)
+    return (best - mean) / max(deviation, _LEAST_DEVIATION)
+
+
+def among_each_other(alone: Mapping[str, Evidence]) -> dict[str, Evidence]:
+    """Return the evidence with what an article is beside the others."""
+    best = max((each.match for each in alone.values()), default=0.0) or 1.0
+    matches = {name: each.match / best for name, each in alone.items()}
+    standings = {name: each.standing for name, each in alone.items()}
+    leads, match_leads = _leads(standings), _leads(matches)
+    return {
+        name: replace(each, match=matches[name], lead=leads[name], match_lead=match_leads[name])
+        for name, each in alone.items()
+    }
+
+
+def _leads(values: Mapping[str, float]) -> dict[str, float]:
+    """Return by how much each is above the best of the others."""
+    first, second = ([*sorted(values.values(), reverse=True), 0.0, 0.0])[:2]
+    return {name: value - (second if value == first else first) for name, value in values.items()}

@@ -11,24 +11,30 @@ import contextlib
 import logging
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
-from typing import cast
+from typing import TypeVar, TypeVarTuple
 from urllib.parse import urlsplit
 
-from bot.knowledge import index
-from bot.knowledge.articles import Broken, read_articles
+import numpy as np
+
+from bot.errors import EncoderError
+from bot.knowledge import index, library
+from bot.knowledge.articles import Broken
 from bot.knowledge.encoder import Encoder, Vectors
+from bot.knowledge.followups import in_context
+from bot.knowledge.meaning import Meaning
 from bot.knowledge.scoring import (
     ENOUGH,
+    Evidence,
+    Found,
     Hit,
-    Rarity,
-    article_score,
+    evidence,
     passage_hit,
-    passage_stems,
+    rerankers,
     stems,
 )
 from bot.knowledge.vectors import (
@@ -51,15 +57,37 @@ ENCODED_AT_ONCE = 8
 LIKELY_QUESTION_SECONDS = 0.03  # until questions have been timed
 _WEIGHT_OF_NEWEST = 0.1
 
+_Given = TypeVarTuple("_Given")
+_Made = TypeVar("_Made")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Synced:
-    """What a sync brought in, and what it could not read."""
+    """What a sync brought in, and what it could not read.
+
+    `next_change` is when the period of an article next begins or ends.
+    """
 
     changes: index.Changes
     broken: tuple[Broken, ...]
     articles: int
     passages: int
+    next_change: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Weighed:
+    """What was found for a question, and by article what speaks for it and its probability."""
+
+    found: Found
+    vector: Vectors | None
+    evidence: Mapping[str, Evidence]
+    scores: Mapping[str, float]
+
+    @property
+    def best(self) -> float:
+        """The highest probability, 0 where nothing was found."""
+        return max(self.scores.values(), default=0.0)
 
 
 class Knowledge:
@@ -70,27 +98,40 @@ class Knowledge:
         self._encoder = encoder
         # One thread: the encoder takes one call at a time, and the model's engine needs the cores.
         self._encoding = ThreadPoolExecutor(1, thread_name_prefix="encoder")
+        self.meaning = Meaning(store, encoder, self.in_encoder)
         self._questions_waiting = 0
         self._question_seconds = LIKELY_QUESTION_SECONDS
         self._passages: dict[PassageId, Passage] = {}
         self._articles: dict[str, list[Passage]] = {}
         self._questions: dict[str, list[str]] = {}
-        self._said: dict[PassageId, frozenset[str]] = {}
-        self._asked: dict[str, frozenset[str]] = {}
         self._matrices: dict[Language, PassageMatrix] = {}
 
-    async def sync(self, folder: Path, now: datetime) -> Synced:
-        """Bring the folder's articles in; raises ArticlesError when there are none."""
-        articles, broken = await asyncio.to_thread(read_articles, folder)
-        for file in broken:
-            logger.warning("Left out %s: %s.", file.path, file.reason)
-        changes = await self._store.write(lambda db: index.sync(db, articles, now))
-        await self._load()
+    async def sync(
+        self,
+        folder: Path,
+        now: datetime,
+        *,
+        pages: Path | None = None,
+        progress: library.Progress = library.silently,
+        may_be_empty: bool = False,
+    ) -> Synced:
+        """Bring in the articles of the folder, and of a website's `pages`, if that exists.
+
+        Raises ArticlesError when the folder is missing or, unless `may_be_empty`, has none.
+        """
+        has_pages = pages is not None and await asyncio.to_thread(pages.is_dir)
+        folders = [folder, pages] if pages and has_pages else [folder]
+        outcome = await library.sync(
+            self._store, folders, now, progress=progress, may_be_empty=may_be_empty
+        )
+        if outcome.changes.any or not self._passages:
+            await self._load()
         return Synced(
-            changes=changes,
-            broken=tuple(broken),
-            articles=len(articles),
+            changes=outcome.changes,
+            broken=outcome.broken,
+            articles=outcome.articles,
             passages=len(self._passages),
+            next_change=outcome.next_change,
         )
 
     async def encode(self, progress: Callable[[int, int], None]) -> None:
@@ -99,10 +140,19 @@ class Knowledge:
         missing = [text for text in self._texts() if text.digest not in known]
         for start in range(0, len(missing), ENCODED_AT_ONCE):
             batch = missing[start : start + ENCODED_AT_ONCE]
-            await self._encode_batch([text for text in batch if text.is_question])
-            await self._encode_batch([text for text in batch if not text.is_question])
+            try:
+                await self._encode_batch([text for text in batch if text.is_question])
+                await self._encode_batch([text for text in batch if not text.is_question])
+            except EncoderError as err:
+                logger.warning("New articles are found by their words alone: %s.", err)
+                break
             progress(start + len(batch), len(missing))
         await self._load()
+
+    @property
+    def articles(self) -> Collection[str]:
+        """The ids of all articles that are searched."""
+        return self._articles.keys()
 
     @property
     def questions_waiting(self) -> int:
@@ -110,37 +160,54 @@ class Knowledge:
         return self._questions_waiting
 
     async def search(
-        self, question: str, language: Language, *, encoder_seconds: float = math.inf
+        self,
+        question: str,
+        language: Language,
+        *,
+        history: Sequence[str] = (),
+        encoder_seconds: float = math.inf,
     ) -> list[Hit]:
-        """Return the best passages of the nearest articles, best article and passage first.
+        """Return the best passages of the likeliest articles, best article and passage first.
 
-        Passages are in the question's language where there are any in it. Where the encoder would
-        take longer than `encoder_seconds`, words alone decide.
+        An article in another language counts where none in the question's own answers it.
+        `history` are the turns before, oldest first, customer and bot in turn: a question that no
+        article answers by itself is searched with them too ("And how long?"). Where the encoder
+        would take longer than `encoder_seconds`, words alone decide.
         """
-        return await self._search(question, language, await self._vector(question, encoder_seconds))
-
-    async def _search(self, question: str, language: Language, vector: Vectors | None) -> list[Hit]:
-        if not any(passage.language == language for passage in self._passages.values()):
-            language = "zh" if language == "en" else "en"
-        found, rarity = await self._store.read(
-            lambda db: (
-                index.find(db, question, language, SHORTLIST),
-                index.rarity(db, question, language),
-            )
+        weighed = await self.weigh(
+            question, language, history=history, encoder_seconds=encoder_seconds
         )
-        likeness = self._likeness(vector, language)
-        scores = {
-            article: article_score(
-                self._articles[article],
-                self._said,
-                self._asked.get(article, frozenset()),
-                likeness,
-                rarity,
-            )
-            for article in self._shortlist(found, likeness)
-        }
-        nearest = sorted(scores, key=scores.__getitem__, reverse=True)[:ARTICLES_FOUND]
-        return [hit for name in nearest for hit in self._hits(name, scores[name], likeness, rarity)]
+        nearest = self.in_order(weighed.scores, language)[:ARTICLES_FOUND]
+        return [hit for name in nearest for hit in self._hits(name, weighed)]
+
+    async def weigh(
+        self,
+        question: str,
+        language: Language,
+        *,
+        history: Sequence[str] = (),
+        encoder_seconds: float = math.inf,
+    ) -> Weighed:
+        """Return every article that either search named, with what speaks for it; see `search`."""
+        started = time.monotonic()
+        alone = await self._weigh(question, language, encoder_seconds)
+        if not history or alone.best >= ENOUGH:
+            return alone
+        left = max(encoder_seconds - (time.monotonic() - started), 0.0)
+        together = await self._weigh(in_context(question, history, language), language, left)
+        return together if together.best > alone.best else alone
+
+    async def _weigh(self, question: str, language: Language, encoder_seconds: float) -> Weighed:
+        vector = await self._vector(question, encoder_seconds)
+        found = await self._find(question, language, vector)
+        weighed = evidence(found, self._by_article(found), self._asked_stems)
+        reranker = rerankers()["words" if vector is None else "meaning"]
+        return Weighed(
+            found=found,
+            vector=vector,
+            evidence=weighed,
+            scores={name: reranker.probability(each) for name, each in weighed.items()},
+        )
 
     async def search_translated(
         self,
@@ -148,27 +215,23 @@ class Knowledge:
         written: Language,
         wanted: Language,
         *,
+        history: Sequence[str] = (),
         encoder_seconds: float = math.inf,
     ) -> list[Hit]:
         """Return the passages for a question in one language from the articles in another.
 
-        The articles are found in the language that the question is written in, where scores mean
-        what they say; then each one's counterpart is taken (`zh/returns` for `en/returns`). Where
-        no article has one, what was found is returned as it is.
+        The articles are found in the language that the question is written in, where most speaks
+        for them; then each one's counterpart is taken (`zh/returns` for `en/returns`). One without
+        a counterpart stays as it is.
         """
-        vector = await self._vector(question, encoder_seconds)
-        hits = await self._search(question, written, vector)
-        likeness = self._likeness(vector, wanted)
-        scores = {_counterpart(hit.passage.article, written, wanted): hit.score for hit in hits}
-        # Each language has its own score from which an article counts as the answer.
-        shift = ENOUGH[wanted] - ENOUGH[written] if likeness else 0.0
-        translated = [
-            hit
-            for article, score in scores.items()
-            if article in self._articles
-            for hit in self._hits(article, score + shift, likeness, {})
-        ]
-        return translated or hits
+        weighed = await self.weigh(
+            question, written, history=history, encoder_seconds=encoder_seconds
+        )
+        hits: list[Hit] = []
+        for name in self.in_order(weighed.scores, written)[:ARTICLES_FOUND]:
+            twin = counterpart(name, written, wanted)
+            hits.extend(self._hits(name, weighed, shown=twin if twin in self._articles else name))
+        return hits
 
     def article(self, name: str, language: Language) -> list[Hit]:
         """Return the first passages of an article by name ("return-an-item"), [] if none has it."""
@@ -183,6 +246,10 @@ class Knowledge:
             for passage in passages
         ]
 
+    def passages(self) -> Sequence[Passage]:
+        """Return every passage in use."""
+        return tuple(self._passages.values())
+
     def hosts(self) -> frozenset[str]:
         """Return the hosts of the articles' own addresses."""
         urls = {passage.url for passage in self._passages.values()}
@@ -192,27 +259,77 @@ class Knowledge:
         """Let the encoder's thread end."""
         self._encoding.shutdown(cancel_futures=True)
 
-    def _shortlist(self, found: Sequence[PassageId], likeness: Mapping[str, Likeness]) -> list[str]:
-        """Return the articles of the passages that either search puts first."""
-        likest = sorted(likeness, key=lambda key: likeness[key].passage, reverse=True)
-        asked = sorted(likeness, key=lambda key: likeness[key].asked, reverse=True)
-        keys = [*likest[:SHORTLIST], *asked[:SHORTLIST], *found]
-        # An article can be retired between the two searches.
-        return list(
-            dict.fromkeys(
-                self._passages[PassageId(key)].article for key in keys if key in self._passages
+    async def _find(self, question: str, language: Language, vector: Vectors | None) -> Found:
+        """Search by words and by meaning."""
+        total = len(self._passages)
+        matches, rarity = await self._store.read(
+            lambda db: (
+                index.find(db, question, SHORTLIST, total=total),
+                index.rarity(db, question, total=total),
             )
         )
+        # An article can be retired between the two searches.
+        matches = {key: match for key, match in matches.items() if key in self._passages}
+        likeness: dict[PassageId, Likeness] = {}
+        if vector is not None:
+            likeness = await self.in_encoder(self._likest, vector, list(matches))
+        return Found(
+            question=question,
+            language=language,
+            rarity=rarity,
+            matches=matches,
+            likeness=likeness,
+            spread={} if vector is None else self._spread(vector),
+        )
 
-    def _hits(
-        self, article: str, score: float, likeness: Mapping[str, Likeness], rarity: Rarity
-    ) -> list[Hit]:
-        """Return the closest passages of an article, closest first."""
-        hits = [
-            passage_hit(passage, self._said[passage.id], score, likeness, rarity)
-            for passage in self._articles[article]
+    def _likest(self, vector: Vectors, matches: Sequence[PassageId]) -> dict[PassageId, Likeness]:
+        """Compare a question with the passages that are most like it, and with those matched."""
+        found: dict[PassageId, Likeness] = {}
+        for matrix in self._matrices.values():
+            found |= matrix.likeness(vector, [*matrix.nearest(vector, SHORTLIST), *matches])
+        return found
+
+    def _spread(self, vector: Vectors) -> dict[Language, tuple[float, float]]:
+        return {language: each.spread(vector) for language, each in self._matrices.items()}
+
+    def _by_article(self, found: Found) -> dict[str, list[Passage]]:
+        """Return the passages that either search named, by article."""
+        articles: dict[str, list[Passage]] = {}
+        for key in dict.fromkeys([*found.likeness, *found.matches]):
+            passage = self._passages[key]
+            articles.setdefault(passage.article, []).append(passage)
+        return articles
+
+    def in_order(self, scores: Mapping[str, float], language: Language) -> list[str]:
+        """Return articles, likeliest first; those in another language after own ones that answer.
+
+        One whose counterpart in the question's language was found too is left out.
+        """
+        other: Language = "zh" if language == "en" else "en"
+
+        def place(name: str) -> tuple[bool, bool, float]:
+            is_own = self._articles[name][0].language == language
+            return scores[name] >= ENOUGH, is_own, scores[name]
+
+        names = [
+            name
+            for name in scores
+            if (twin := counterpart(name, other, language)) == name or twin not in self._articles
         ]
+        return sorted(names, key=place, reverse=True)
+
+    def _hits(self, article: str, weighed: Weighed, *, shown: str | None = None) -> list[Hit]:
+        """Return the closest passages of an article, or of the one `shown` for it."""
+        passages, found = self._articles[shown or article], weighed.found
+        matrix = self._matrices.get(passages[0].language)
+        if weighed.vector is not None and matrix:
+            keys = [passage.id for passage in passages]
+            found = replace(found, likeness=matrix.likeness(weighed.vector, keys))
+        hits = [passage_hit(passage, weighed.scores[article], found) for passage in passages]
         return sorted(hits, key=lambda hit: hit.closeness, reverse=True)[:PASSAGES_EACH]
+
+    def _asked_stems(self, article: str) -> frozenset[str]:
+        return stems("\n".join(self._questions.get(article, ())))
 
     def _texts(self) -> list[Text]:
         """Return everything that is encoded, each text once."""
@@ -225,13 +342,8 @@ class Knowledge:
         if not texts:
             return
         encode = self._encoder.questions if texts[0].is_question else self._encoder.passages
-        vectors = await self._in_encoder(encode, [text.text for text in texts])
+        vectors = await self.in_encoder(encode, [text.text for text in texts])
         await self._store.write(lambda db: keep_vectors(db, self._encoder.name, texts, vectors))
-
-    def _likeness(self, vector: Vectors | None, language: Language) -> dict[str, Likeness]:
-        if vector is None or language not in self._matrices:
-            return {}
-        return self._matrices[language].likeness(vector)
 
     async def _vector(self, question: str, seconds: float) -> Vectors | None:
         """Return a question's vector, or None where it can't be had within `seconds`."""
@@ -241,12 +353,14 @@ class Knowledge:
         self._questions_waiting += 1
         try:
             async with asyncio.timeout(seconds if seconds < math.inf else None):
-                [vector] = await self._in_encoder(self._timed, [question])
-        except TimeoutError:
+                vectors = await self.in_encoder(self._timed, [question])
+        except (TimeoutError, EncoderError):
             return None
         finally:
             self._questions_waiting -= 1
-        return cast(Vectors, vector)
+        vector = np.asarray(vectors[0], dtype=np.float32)
+        self.meaning.remember(question, vector)
+        return vector
 
     def _timed(self, questions: Sequence[str]) -> Vectors:
         started = time.perf_counter()
@@ -255,10 +369,9 @@ class Knowledge:
         self._question_seconds += _WEIGHT_OF_NEWEST * (took - self._question_seconds)
         return vectors
 
-    async def _in_encoder(
-        self, work: Callable[[Sequence[str]], Vectors], texts: Sequence[str]
-    ) -> Vectors:
-        return await asyncio.get_running_loop().run_in_executor(self._encoding, work, texts)
+    async def in_encoder(self, work: Callable[[*_Given], _Made], *given: *_Given) -> _Made:
+        """Return what `work` returns, run on the encoder's thread."""
+        return await asyncio.get_running_loop().run_in_executor(self._encoding, work, *given)
 
     async def _load(self) -> None:
         """Read passages and vectors into memory; a language counts once all of it has vectors."""
@@ -270,23 +383,27 @@ class Knowledge:
             )
         )
         self._passages = {passage.id: passage for passage in passages}
-        self._said = {passage.id: passage_stems(passage) for passage in passages}
-        self._asked = {
-            article: stems("\n".join(listed)) for article, listed in self._questions.items()
-        }
         self._articles = {}
         for passage in passages:
             self._articles.setdefault(passage.article, []).append(passage)
-        self._matrices = {}
-        for language in {passage.language for passage in passages}:
-            with contextlib.suppress(KeyError):
-                self._matrices[language] = PassageMatrix(
-                    [passage for passage in passages if passage.language == language],
-                    self._questions,
-                    vectors,
-                )
+        self._matrices = await asyncio.to_thread(_matrices, passages, self._questions, vectors)
 
 
-def _counterpart(article: str, written: Language, wanted: Language) -> str:
+def _matrices(
+    passages: Sequence[Passage],
+    questions: Mapping[str, Sequence[str]],
+    vectors: Mapping[str, Vectors],
+) -> dict[Language, PassageMatrix]:
+    """Return the passages by language, as far as all of a language have vectors."""
+    found: dict[Language, PassageMatrix] = {}
+    for language in {passage.language for passage in passages}:
+        own = [passage for passage in passages if passage.language == language]
+        with contextlib.suppress(KeyError):
+            found[language] = PassageMatrix(own, questions, vectors)
+    return found
+
+
+def counterpart(article: str, written: Language, wanted: Language) -> str:
+    """Return what an article would be called in another language."""
     folder, _, name = article.partition("/")
     return f"{wanted}/{name}" if folder == written else article

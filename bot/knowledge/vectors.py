@@ -1,7 +1,8 @@
 """Passages and the questions they answer as matrices: one product compares with them all."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,7 +10,11 @@ from numpy.typing import NDArray
 from sqlite_utils import Database
 
 from bot.knowledge.encoder import Vectors
-from bot.messages import Passage
+from bot.messages import Passage, PassageId
+
+COMPARED_EXACTLY = 20_000  # rows: 30 MB
+DIRECTIONS = 192
+COMPARED_AGAIN = 400
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +45,11 @@ def texts_of(passage: Passage) -> tuple[Text, Text]:
 
 
 class PassageMatrix:
-    """The passages of one language, and the questions of each."""
+    """The passages of one language, and the questions of each, as rows of length 1.
+
+    In a large one, a product with the rows' main directions names those that are then compared
+    exactly: a question would else read 150 MB for 100,000 passages.
+    """
 
     def __init__(
         self,
@@ -50,25 +59,98 @@ class PassageMatrix:
     ) -> None:
         """`questions` are by article, `vectors` by digest; raises KeyError where one is missing."""
         self._ids = [passage.id for passage in passages]
+        self._row = {key: row for row, key in enumerate(self._ids)}
         pairs = [texts_of(passage) for passage in passages]
-        self._passages = np.stack([vectors[whole.digest] for whole, _ in pairs])
-        asked = [vectors[heading.digest] for _, heading in pairs]
-        owners = list(range(len(passages)))
-        for article, rows in _rows_by_article(passages).items():
-            for question in questions.get(article, ()):
-                vector = vectors[Text(question, is_question=True).digest]
-                # A question belongs to the passage of its article that is most like it.
-                owners.append(rows[int(np.argmax(self._passages[rows] @ vector))])
-                asked.append(vector)
-        self._questions = np.stack(asked)
-        self._owners: NDArray[np.intp] = np.array(owners)
+        self._wholes = _Rows(np.stack([vectors[whole.digest] for whole, _ in pairs]))
+        asked, numbers = _asked(passages, [heading for _, heading in pairs], questions, vectors)
+        self._asked = _Rows(np.stack([vectors[digest] for digest in asked]))
+        self._owners = list(asked.values())
+        self._asked_of = numbers
 
-    def likeness(self, question: Vectors) -> dict[str, Likeness]:
-        """Compare a question with every passage; by passage id."""
-        asked = np.full(len(self._ids), -1.0, dtype=np.float32)
-        np.maximum.at(asked, self._owners, self._questions @ question)
-        pairs = zip((self._passages @ question).tolist(), asked.tolist(), strict=True)
-        return {key: Likeness(*pair) for key, pair in zip(self._ids, pairs, strict=True)}
+    def nearest(self, question: Vectors, number: int) -> list[PassageId]:
+        """Return the ids of so many passages that are most like it, then of those asked for so."""
+        rows = self._wholes.nearest(question, number).tolist()
+        asked: list[int] = []
+        for row in self._asked.nearest(question, number).tolist():
+            # Many passages can have the same heading, which then says little about each.
+            asked.extend(self._owners[row][: number - len(asked)])
+        rows += asked
+        return [self._ids[row] for row in dict.fromkeys(rows)]
+
+    def likeness(
+        self, question: Vectors, passages: Iterable[PassageId]
+    ) -> dict[PassageId, Likeness]:
+        """Compare a question with some of the passages; ids of others are left out."""
+        found: dict[PassageId, Likeness] = {}
+        for key in passages:
+            if (row := self._row.get(key)) is not None:
+                asked = self._asked.vectors[self._asked_of[row]] @ question
+                whole = float(self._wholes.vectors[row] @ question)
+                found[key] = Likeness(passage=whole, asked=float(asked.max()))
+        return found
+
+    def spread(self, question: Vectors) -> tuple[float, float]:
+        """Return mean and standard deviation of its cosines with all passages."""
+        return self._wholes.spread(question)
+
+
+class _Rows:
+    """Vectors, with what is needed to find the nearest and to tell how near most are."""
+
+    def __init__(self, vectors: Vectors) -> None:
+        self.vectors = vectors
+        self._mean = vectors.mean(axis=0)
+        self._moments = vectors.T @ vectors / len(vectors)
+        self._directions: Vectors | None = None
+        if len(vectors) > COMPARED_EXACTLY:
+            # Columns are the eigenvectors with the largest eigenvalues: what keeps most of the dot
+            # products (truncated singular value decomposition).
+            self._directions = np.linalg.eigh(self._moments)[1][:, -DIRECTIONS:]
+            self._coarse = vectors @ self._directions
+
+    def nearest(self, question: Vectors, number: int) -> NDArray[np.intp]:
+        """Return the rows with the largest cosines, largest first."""
+        if self._directions is None:
+            return _largest(self.vectors @ question, number)
+        likely = _largest(self._coarse @ (question @ self._directions), COMPARED_AGAIN)
+        return likely[_largest(self.vectors[likely] @ question, number)]
+
+    def spread(self, question: Vectors) -> tuple[float, float]:
+        """Return mean and standard deviation of the cosines with all rows, without them."""
+        mean = float(self._mean @ question)
+        variance = float(question @ self._moments @ question) - mean**2
+        return mean, math.sqrt(max(variance, 0.0))
+
+
+def _largest(values: Vectors, number: int) -> NDArray[np.intp]:
+    if number < len(values):
+        some = np.argpartition(values, -number)[-number:]
+        return some[np.argsort(values[some])[::-1]]
+    return np.argsort(values)[::-1]
+
+
+def _asked(
+    passages: Sequence[Passage],
+    headings: Sequence[Text],
+    questions: Mapping[str, Sequence[str]],
+    vectors: Mapping[str, Vectors],
+) -> tuple[dict[str, list[int]], list[list[int]]]:
+    """Return the passages by digest of a heading or question, and these, by number, by passage."""
+    owners: dict[str, list[int]] = {}
+    for row, heading in enumerate(headings):
+        owners.setdefault(heading.digest, []).append(row)
+    for article, rows in _rows_by_article(passages).items():
+        wholes = [texts_of(passages[row])[0].digest for row in rows]
+        for question in questions.get(article, ()):
+            digest = Text(question, is_question=True).digest
+            # A question belongs to the passage of its article that is most like it.
+            cosines = [float(vectors[whole] @ vectors[digest]) for whole in wholes]
+            owners.setdefault(digest, []).append(rows[int(np.argmax(cosines))])
+    numbers: list[list[int]] = [[] for _ in passages]
+    for number, owned in enumerate(owners.values()):
+        for row in owned:
+            numbers[row].append(number)
+    return owners, numbers
 
 
 def known_vectors(db: Database, encoder: str) -> dict[str, Vectors]:

@@ -51,6 +51,16 @@ Action = Literal[
     "view_attachment",
     "settle",
     "search",
+    "view_approved",
+    "add_approved",
+    "edit_approved",
+    "retire_approved",
+    "view_gaps",
+    "draft_gap",
+    "mark_gap",
+    "view_actions",
+    "approve_action",
+    "refuse_action",
 ]
 
 

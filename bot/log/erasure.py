@@ -100,8 +100,11 @@ _REPLIES_TO_THEM = f"SELECT id FROM turns WHERE replied_to IN ({_ERASED})"
 _ERASE = (
     "DELETE FROM feedback WHERE (channel = :channel AND customer = :customer)"
     f" OR turn IN ({_ERASED})",
+    "DELETE FROM actions WHERE (channel = :channel AND customer = :customer)"
+    f" OR asked_in IN ({_ERASED}) OR told_in IN ({_ERASED})",
     f"DELETE FROM posts WHERE outbox IN (SELECT id FROM outbox WHERE turn IN ({_ERASED}))",
     f"DELETE FROM outbox WHERE turn IN ({_ERASED})",
+    f"DELETE FROM gap_marks WHERE turn IN ({_ERASED})",
     f"DELETE FROM handoffs WHERE turn IN ({_ERASED})",
     f"DELETE FROM generations WHERE turn IN ({_ERASED})",
     f"DELETE FROM retrievals WHERE turn IN ({_ERASED})",

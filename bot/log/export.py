@@ -16,6 +16,7 @@ def customer_data(db: Database, channel: str, customer: str) -> str:
             "messages": _messages(db, channel, customer),
             "feedback": _feedback(db, channel, customer),
             "usage": _usage(db, channel, customer),
+            "actions": _actions(db, channel, customer),
         },
         ensure_ascii=False,
         indent=2,
@@ -85,3 +86,12 @@ def _usage(db: Database, channel: str, customer: str) -> list[dict[str, Any]]:
             [channel, customer],
         )
     )
+
+
+def _actions(db: Database, channel: str, customer: str) -> list[dict[str, Any]]:
+    rows = db.query(
+        "SELECT created_at AS time, tool, arguments, state, outcome, confirmed_at AS confirmed"
+        " FROM actions WHERE channel = ? AND customer = ? ORDER BY id",
+        [channel, customer],
+    )
+    return [row | {"arguments": json.loads(row["arguments"])} for row in rows]

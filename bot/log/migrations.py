@@ -405,6 +405,141 @@ def m006_reliability(db: Database) -> None:
     )
 
 
+@migrations()
+def m007_sources(db: Database) -> None:
+    """The files that articles come from, as they were read: only what changed is read again."""
+    _create(
+        db,
+        # `state` changes with the file, `reader` with the program that reads it. `problems` is a
+        # JSON list: why the file, or parts of it, could not be taken in.
+        """
+        CREATE TABLE article_files (
+            folder TEXT NOT NULL,
+            path TEXT NOT NULL,
+            state TEXT NOT NULL,
+            reader TEXT NOT NULL,
+            problems TEXT NOT NULL,
+            PRIMARY KEY (folder, path)
+        ) STRICT, WITHOUT ROWID
+        """,
+        # Every article that was read, also those that customers must not see, or not yet. What
+        # they may be answered from is in `articles` and `passages`.
+        """
+        CREATE TABLE article_documents (
+            folder TEXT NOT NULL,
+            path TEXT NOT NULL,
+            position INTEGER NOT NULL,
+            id TEXT NOT NULL,
+            digest TEXT NOT NULL,
+            source TEXT NOT NULL,
+            title TEXT NOT NULL,
+            language TEXT NOT NULL,
+            url TEXT NOT NULL,
+            audience TEXT NOT NULL,
+            valid_from TEXT,
+            valid_until TEXT,
+            questions TEXT NOT NULL,
+            text TEXT NOT NULL,
+            PRIMARY KEY (folder, path, position),
+            FOREIGN KEY (folder, path) REFERENCES article_files (folder, path) ON DELETE CASCADE
+        ) STRICT
+        """,
+        "CREATE INDEX article_documents_by_id ON article_documents (id)",
+        # The file, or the page's address.
+        "ALTER TABLE articles ADD COLUMN source TEXT NOT NULL DEFAULT ''",
+        # Without it, taking an article out of the index reads the index from end to end.
+        "CREATE INDEX passage_search_by_passage ON passage_search_content (c4)",
+    )
+
+
+@migrations()
+def m008_actions(db: Database) -> None:
+    """Calls of tools: what was asked of them, who confirmed it, and what came of it."""
+    _create(
+        db,
+        # `id` is the call's idempotency key. `arguments` come from what the customer wrote, which
+        # is masked; `result` is masked and cut, beside the size and the SHA-256 of the whole.
+        # `asked_in` is the reply that asks for the customer's yes, `told_in` the one that tells
+        # `outcome`. A call that was begun, and of which nothing is known, is `unknown`.
+        """
+        CREATE TABLE actions (
+            id TEXT PRIMARY KEY,
+            channel TEXT NOT NULL,
+            address TEXT NOT NULL,
+            customer TEXT NOT NULL,
+            tool TEXT NOT NULL,
+            arguments TEXT NOT NULL,
+            summary TEXT NOT NULL,
+            language TEXT NOT NULL,
+            state TEXT NOT NULL CHECK (state IN
+                ('asked', 'declined', 'waiting', 'refused', 'running', 'done', 'failed',
+                 'unknown')),
+            outcome TEXT,
+            error TEXT,
+            result TEXT,
+            result_size INTEGER,
+            result_hash TEXT,
+            asked_in TEXT REFERENCES turns (id),
+            told_in TEXT REFERENCES turns (id),
+            created_at TEXT NOT NULL,
+            expires_at TEXT,
+            confirmed_at TEXT,
+            approved_by TEXT,
+            approved_at TEXT,
+            started_at TEXT,
+            settled_at TEXT
+        ) STRICT
+        """,
+        "CREATE INDEX actions_by_customer ON actions (channel, customer)",
+        "CREATE INDEX actions_asked ON actions (asked_in) WHERE asked_in IS NOT NULL",
+        "CREATE INDEX actions_told ON actions (told_in) WHERE told_in IS NOT NULL",
+        "CREATE INDEX actions_open ON actions (state)"
+        " WHERE state IN ('waiting', 'running', 'unknown')",
+    )
+
+
+@migrations()
+def m009_approved(db: Database) -> None:
+    """Answers that the team approved, and what it decided about questions without an answer."""
+    _create(
+        db,
+        """
+        CREATE TABLE approved_answers (
+            id INTEGER PRIMARY KEY,
+            created_at TEXT NOT NULL,
+            retired_at TEXT
+        ) STRICT
+        """,
+        # Only ever added to: the newest version is shown. `questions` is a JSON list; `article`
+        # and `valid_until` (a day) are empty where there is none.
+        """
+        CREATE TABLE approved_versions (
+            answer INTEGER NOT NULL REFERENCES approved_answers (id),
+            number INTEGER NOT NULL,
+            text TEXT NOT NULL,
+            questions TEXT NOT NULL,
+            language TEXT NOT NULL,
+            article TEXT NOT NULL,
+            valid_until TEXT NOT NULL,
+            account TEXT NOT NULL,
+            created_at TEXT NOT NULL,
+            PRIMARY KEY (answer, number)
+        ) STRICT, WITHOUT ROWID
+        """,
+        # `turn` is a customer's question that no article answered.
+        """
+        CREATE TABLE gap_marks (
+            turn TEXT PRIMARY KEY REFERENCES turns (id),
+            state TEXT NOT NULL CHECK (state IN ('done', 'ignored')),
+            account TEXT NOT NULL,
+            created_at TEXT NOT NULL
+        ) STRICT, WITHOUT ROWID
+        """,
+        "CREATE INDEX handoffs_by_time ON handoffs (created_at)",
+        "CREATE INDEX feedback_by_verdict ON feedback (verdict, created_at)",
+    )
+
+
 def _create(db: Database, *statements: str) -> None:
     # Not executescript(): that commits, and a migration must be one transaction with its record.
     for statement in statements:

@@ -13,7 +13,7 @@ from sqlite_utils import Database
 from bot.conversation import Answer
 from bot.knowledge.scoring import Hit
 from bot.knowledge.words import fts_text
-from bot.log import erasure, inbox, outbox, usage
+from bot.log import actions, erasure, inbox, outbox, usage
 from bot.log.export import customer_data
 from bot.log.inbox import Received
 from bot.log.rows import insert
@@ -40,8 +40,9 @@ def context(db: Database, received: Received, turns: int) -> Context:
     chosen = _chosen_language(db, received.channel, received.customer)
     rows = db.execute(
         """
-        SELECT turns.role, turns.text
+        SELECT turns.role, turns.text, shown.source
         FROM conversations JOIN turns ON turns.conversation = conversations.id
+            LEFT JOIN candidates AS shown ON shown.turn = turns.id AND shown.shown
         WHERE channel = :channel AND address = :address
             AND turns.superseded_by IS NULL AND turns.withdrawn_at IS NULL
             AND (:edited IS NULL OR turns.number < (
@@ -58,7 +59,9 @@ def context(db: Database, received: Received, turns: int) -> Context:
             "turns": turns,
         },
     ).fetchall()
-    history = tuple(Turn(role=role, text=text) for role, text in reversed(rows))
+    history = tuple(
+        Turn(role=role, text=text, source=source) for role, text, source in reversed(rows)
+    )
     language = _spoken_language(db, received.channel, received.address) or inbox.customer_language(
         db, received.channel, received.customer
     )
@@ -98,6 +101,7 @@ def exchange(
         insert(db, "handoffs", row)
     replaces = _take_over(db, batch, asked, replied)
     _carry_out(db, last, answer)
+    actions.link(db, answer.actions, replied)
     reply = _reply(db, last, answer, conversation, replied)
     others = tuple(received.event_key for received in batch[:-1])
     reply = dataclasses.replace(reply, also_answers=others, replaces=replaces)
@@ -174,7 +178,7 @@ def settle(db: Database, conversation: str, now: datetime) -> None:
 
 def move(db: Database, channel: str, old: str, new: str) -> None:
     """Let the conversations at an address, and below it, go on at another one."""
-    for table in ("conversations", "inbox", "outbox"):
+    for table in ("conversations", "inbox", "outbox", "actions"):
         db.execute(
             f"UPDATE OR IGNORE {table} SET address = :new || substr(address, length(:old) + 1)"
             " WHERE channel = :channel AND (address = :old"

@@ -22,7 +22,7 @@ from typing import IO, Self, TypeVar
 
 from sqlite_utils import Database
 
-from bot.errors import LogError
+from bot.errors import LogError, LogInUse
 from bot.log.integrity import LARGEST_CHECKED_AT_START, BackgroundCheck, quick_problem
 from bot.log.migrations import migrations
 from bot.log.writer import Job, Writer
@@ -288,7 +288,7 @@ def lock(path: Path) -> IO[str]:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as err:
         lock.close()
-        raise LogError(
+        raise LogInUse(
             f"Another Frontdesk is using {path}; stop it first, or set FRONTDESK_DATA to another "
             "folder."
         ) from err

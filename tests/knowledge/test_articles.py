@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from bot.errors import ArticlesError
-from bot.knowledge.articles import LARGEST_FILE, LONGEST_PASSAGE, Article, read_articles
+from bot.knowledge.articles import Article, read_articles
+from bot.knowledge.passages import LONGEST_PASSAGE
+from bot.knowledge.sources.reading import LARGEST_TEXT
 
 
 def write(folder: Path, name: str, content: str | bytes) -> Path:
@@ -79,7 +81,7 @@ BROKEN = [
     pytest.param("# Only a heading\n", "no text", id="only-a-heading"),
     pytest.param(b"caf\xe9", "not UTF-8", id="latin-1"),
     pytest.param("退货".encode("gb18030"), "not UTF-8", id="gb18030"),
-    pytest.param("x" * (LARGEST_FILE + 1), "larger than 2 MB", id="too-large"),
+    pytest.param("x" * (LARGEST_TEXT + 1), "larger than 2 MB", id="too-large"),
 ]
 
 
@@ -98,7 +100,6 @@ def test_that_a_broken_file_is_listed_and_the_rest_goes_in(
 
 
 def test_that_what_is_no_readable_file_is_listed(tmp_path: Path) -> None:
-    (tmp_path / "folder.md").mkdir()
     (tmp_path / "gone.md").symlink_to(tmp_path / "nowhere.md")
     write(tmp_path, os.fsdecode(b"\xff.md"), "a name that is no text")
     write(tmp_path, "good.md", "We open at nine.")
@@ -107,7 +108,6 @@ def test_that_what_is_no_readable_file_is_listed(tmp_path: Path) -> None:
 
     assert [article.id for article in articles] == ["good"]
     reasons = {file.path.name: file.reason for file in broken}
-    assert "directory" in reasons["folder.md"]
     assert "No such file" in reasons["gone.md"]
     assert "name is not UTF-8" in reasons["\udcff.md"]
 
@@ -150,7 +150,7 @@ def test_that_a_byte_order_mark_is_no_part_of_the_article(tmp_path: Path) -> Non
 def test_that_hidden_characters_are_cleaned_away(tmp_path: Path) -> None:
     write(tmp_path, "a.md", "We\u202e open\u200b at\x00 nine.\r\n\r\nEvery\rday.")
 
-    assert only(tmp_path).passages[0].text == "We open at nine.\nEvery\nday."
+    assert only(tmp_path).passages[0].text == "We open at nine.\n\nEvery\nday."
 
 
 @pytest.mark.parametrize(

@@ -1,45 +1,56 @@
-"""How near an article is: shares of words, cosines, and where an answer begins."""
+"""How likely an article answers: shares of words, places among others, where answers begin."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 
 import pytest
 
 from bot.knowledge.scoring import (
-    ARTICLE_COVERAGE_WEIGHT,
     ENOUGH,
-    ENOUGH_WITHOUT_VECTORS,
     PASSAGE_COVERAGE_WEIGHT,
-    QUESTION_WEIGHT,
+    Evidence,
+    Found,
     Hit,
     Rarity,
-    article_score,
+    Reranker,
     coverage,
+    evidence,
     passage_hit,
-    passage_stems,
+    rerankers,
     stems,
 )
 from bot.knowledge.vectors import Likeness
-from bot.messages import Language, Passage
-from tests.small_shop import hit, passage
+from bot.messages import Language, Passage, PassageId
+from tests.small_shop import passage
 
 ENGLISH = passage("Parcels arrive in 3 days.", "en", title="Delivery")
 CHINESE = passage("包裹三天送达。", "zh", "zh", title="配送")
 
 
-def score_of(
-    passages: Sequence[Passage],
-    asked: str = "",
+def found(
     *,
-    like: Mapping[str, Likeness] | None = None,
     rarity: Rarity | None = None,
-) -> float:
-    """Return the score of an article with these passages and this listed question."""
-    said = {each.id: passage_stems(each) for each in passages}
-    return article_score(passages, said, stems(asked), like or {}, rarity or {})
+    matches: Mapping[PassageId, float] | None = None,
+    likeness: Mapping[PassageId, Likeness] | None = None,
+    language: Language = "en",
+) -> Found:
+    return Found(
+        question="?",
+        language=language,
+        rarity=rarity or {},
+        matches=matches or {},
+        likeness=likeness or {},
+        spread={"en": (0.8, 0.02), "zh": (0.8, 0.02)} if likeness else {},
+    )
+
+
+def weigh(of: Found, *passages: Passage, asked: str = "") -> dict[str, Evidence]:
+    by_article: dict[str, Sequence[Passage]] = {each.article: [each] for each in passages}
+    return evidence(of, by_article, lambda article: stems(asked))
 
 
 @pytest.mark.parametrize(
-    ("found", "share"),
+    ("words", "share"),
     [
         pytest.param(["return"], 0.75, id="the-rarer-word"),
         pytest.param(["returns", "parcels"], 1.0, id="other-forms"),
@@ -47,66 +58,80 @@ def score_of(
         pytest.param([], 0.0, id="nothing"),
     ],
 )
-def test_that_coverage_is_the_share_of_weighted_words(found: list[str], share: float) -> None:
-    assert coverage(stems(" ".join(found)), {"return": 3.0, "parcel": 1.0}) == pytest.approx(share)
+def test_that_coverage_is_the_share_of_weighted_words(words: list[str], share: float) -> None:
+    assert coverage(stems(" ".join(words)), {"return": 3.0, "parcel": 1.0}) == pytest.approx(share)
 
 
 def test_that_a_question_without_topics_is_covered_by_nothing() -> None:
     assert coverage(["a"], {}) == 0.0
-    assert score_of([ENGLISH]) == 0.0
+    assert weigh(found(), ENGLISH)["en"] == Evidence()
 
 
-@pytest.mark.parametrize(
-    ("of", "word"),
-    [pytest.param(ENGLISH, "parcel", id="en"), pytest.param(CHINESE, "包裹", id="zh")],
-)
-def test_that_words_alone_decide_without_vectors(of: object, word: str) -> None:
-    source = ENGLISH if of is ENGLISH else CHINESE
-    rarity = {word: 1.0, "zeppelin": 1.0}
+def test_that_the_standing_counts_deviations_above_all_passages() -> None:
+    like = {ENGLISH.id: Likeness(passage=0.9, asked=0.86)}
 
-    found = passage_hit(source, passage_stems(source), 0.5, {}, rarity)
+    [weighed] = weigh(found(likeness=like), ENGLISH).values()
 
-    assert (found.similarity, found.coverage, found.closeness) == (None, 0.5, 0.5)
-    assert score_of([source], rarity=rarity) == 0.5
+    assert (weighed.similarity, weighed.asked) == (0.9, 0.86)
+    assert weighed.standing == pytest.approx((0.88 - 0.8) / 0.02)
 
 
-def test_that_a_score_is_the_mean_of_both_cosines_and_a_little_for_the_words() -> None:
-    like = {ENGLISH.id: Likeness(passage=0.8, asked=0.6)}
+def test_that_articles_are_compared_with_the_best_other_one() -> None:
+    weighed = weigh(found(matches={ENGLISH.id: 4.0, CHINESE.id: 1.0}), ENGLISH, CHINESE)
 
-    score = score_of([ENGLISH], like=like, rarity={"parcel": 1.0})
-    found = passage_hit(ENGLISH, passage_stems(ENGLISH), score, like, {"parcel": 1.0})
-
-    mean = (0.8 + QUESTION_WEIGHT * 0.6) / (1 + QUESTION_WEIGHT)
-    assert score == pytest.approx(mean + ARTICLE_COVERAGE_WEIGHT)
-    assert found.closeness == pytest.approx(0.8 + PASSAGE_COVERAGE_WEIGHT)
-    assert found.similarity == 0.8
+    assert (weighed["en"].match, weighed["zh"].match) == (1.0, 0.25)
+    assert (weighed["en"].match_lead, weighed["zh"].match_lead) == (0.75, -0.75)
 
 
-def test_that_an_article_is_as_near_as_its_nearest_passage() -> None:
-    like = {
-        ENGLISH.id: Likeness(passage=0.2, asked=0.2),
-        CHINESE.id: Likeness(passage=0.9, asked=0.9),
-    }
+def test_that_an_article_in_another_language_is_told_apart() -> None:
+    weighed = weigh(found(language="zh"), ENGLISH, CHINESE)
 
-    assert score_of([ENGLISH, CHINESE], like=like) == pytest.approx(0.9)
+    assert (weighed["en"].is_foreign, weighed["zh"].is_foreign) == (1.0, 0.0)
+
+
+def test_that_the_share_of_the_title_in_the_question_counts() -> None:
+    assert weigh(found(rarity={"deliveri": 1.0}), ENGLISH)["en"].title == 1.0
+    assert weigh(found(rarity={"parcel": 1.0}), ENGLISH)["en"].title == 0.0
 
 
 def test_that_words_of_the_listed_questions_count_for_the_article_alone() -> None:
-    rarity = {"lost": 1.0}
+    lost = found(rarity={"lost": 1.0})
 
-    assert score_of([ENGLISH], "Is my box lost?", rarity=rarity) == 1.0
-    assert passage_hit(ENGLISH, passage_stems(ENGLISH), 1.0, {}, rarity).coverage == 0.0
+    assert weigh(lost, ENGLISH, asked="Is my box lost?")["en"].coverage == 1.0
+    assert passage_hit(ENGLISH, 1.0, lost).coverage == 0.0
+
+
+def test_that_a_passage_is_as_close_as_its_cosine_and_a_little_for_the_words() -> None:
+    like = {ENGLISH.id: Likeness(passage=0.8, asked=0.6)}
+
+    by_vector = passage_hit(ENGLISH, 0.5, found(likeness=like, rarity={"parcel": 1.0}))
+    by_words = passage_hit(ENGLISH, 0.5, found(rarity={"parcel": 1.0, "zeppelin": 1.0}))
+
+    assert by_vector.closeness == pytest.approx(0.8 + PASSAGE_COVERAGE_WEIGHT)
+    assert (by_words.similarity, by_words.closeness) == (None, 0.5)
+
+
+def test_that_a_probability_is_the_logistic_of_the_weighed_evidence() -> None:
+    reranker = Reranker(bias=-1.0, weights={"coverage": 2.0})
+
+    assert reranker.probability(Evidence(coverage=0.5)) == 0.5
+    assert reranker.probability(Evidence(coverage=1.0)) == pytest.approx(0.7311, abs=1e-4)
+
+
+@pytest.mark.parametrize("means", ["meaning", "words"])
+def test_that_the_package_weighs_only_evidence_that_there_is(means: str) -> None:
+    known = {field.name for field in fields(Evidence)}
+
+    assert set(rerankers()["meaning" if means == "meaning" else "words"].weights) <= known
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_that_the_limits_of_an_answer_are_exact(language: Language) -> None:
-    of, enough = passage(language=language), ENOUGH[language]
+    of, enough = passage(language=language), ENOUGH
 
-    by_vector = [
+    hits = [
         Hit(passage=of, score=score, closeness=0, similarity=0.5, coverage=0)
         for score in (enough, enough - 1e-6)
     ]
-    by_words = [hit(of, ENOUGH_WITHOUT_VECTORS), hit(of, ENOUGH_WITHOUT_VECTORS - 1e-6)]
 
-    assert [found.is_answer for found in by_vector] == [True, False]
-    assert [found.is_answer for found in by_words] == [True, False]
+    assert [hit.is_answer for hit in hits] == [True, False]

@@ -225,3 +225,62 @@ async def test_that_the_closest_passages_of_an_article_come_first(
     assert [found.passage.article for found in hits] == ["en/parts"] * PASSAGES_EACH
     assert hits[0].passage.heading == "Part 2"
     assert hits[0].closeness > hits[1].closeness
+
+
+async def test_that_a_question_is_completed_by_the_turns_before_it(
+    knowledge: Knowledge, articles: Path
+) -> None:
+    await knowledge.sync(articles, NOW)
+    history = ["How much is standard delivery?", "Standard delivery costs 4.90 EUR."]
+
+    alone = await knowledge.search("and how long?", "en")
+    completed = await knowledge.search("and how long?", "en", history=history)
+
+    assert not any(found.is_answer for found in alone)
+    assert completed[0].passage.article == "en/delivery"
+
+
+async def test_that_the_turns_before_change_nothing_where_the_question_says_enough(
+    knowledge: Knowledge, articles: Path
+) -> None:
+    await knowledge.sync(articles, NOW)
+    await knowledge.encode(no_progress)
+    history = ["How much is standard delivery?", "Standard delivery costs 4.90 EUR."]
+
+    alone = await knowledge.search(QUESTION["en"], "en")
+
+    assert alone[0].is_answer
+    assert await knowledge.search(QUESTION["en"], "en", history=history) == alone
+
+
+async def test_that_an_article_in_another_language_is_found_where_the_own_one_has_none(
+    knowledge: Knowledge, articles: Path
+) -> None:
+    (articles / "zh" / "returns.md").unlink()
+    await knowledge.sync(articles, NOW)
+
+    [best, *_] = await knowledge.search("return item 30 days delivery 退货", "zh")
+
+    assert best.passage.article == "en/returns"
+
+
+async def test_that_an_article_gives_way_to_its_counterpart_in_the_asked_language(
+    knowledge: Knowledge, articles: Path
+) -> None:
+    await knowledge.sync(articles, NOW)
+
+    hits = await knowledge.search("return item 30 days delivery 退货", "zh")
+
+    assert {found.passage.language for found in hits} == {"zh"}
+
+
+async def test_that_a_translated_search_takes_the_counterpart(
+    knowledge: Knowledge, articles: Path
+) -> None:
+    await knowledge.sync(articles, NOW)
+    await knowledge.encode(no_progress)
+
+    [best, *_] = await knowledge.search_translated(QUESTION["en"], "en", "zh")
+
+    assert best.passage.article == "zh/returns"
+    assert best.is_answer

@@ -15,7 +15,7 @@ from bot.knowledge.vectors import (
     known_vectors,
     texts_of,
 )
-from bot.messages import PassageId
+from bot.messages import Passage, PassageId
 from tests.small_shop import passage
 
 EAST = np.array([1, 0, 0], dtype=np.float32)
@@ -62,7 +62,7 @@ def test_that_a_question_is_compared_with_the_passage_and_with_its_heading(
 ) -> None:
     matrix = PassageMatrix([FIRST], {}, vectors_of((EAST, NORTH)))
 
-    found = matrix.likeness(question)[FIRST.id]
+    found = matrix.likeness(question, [FIRST.id])[FIRST.id]
 
     assert (found.passage, found.asked) == pytest.approx((whole, heading))
 
@@ -76,7 +76,7 @@ def test_that_a_question_belongs_to_the_likest_passage_of_its_article() -> None:
 
     matrix = PassageMatrix([FIRST, SECOND, sister], {"second": ["要几天？"]}, vectors)
 
-    found = matrix.likeness(EAST)
+    found = matrix.likeness(EAST, [FIRST.id, SECOND.id, sister.id])
     assert found[SECOND.id] == Likeness(passage=1.0, asked=pytest.approx(0.8))
     assert found[sister.id] == Likeness(passage=0.0, asked=0.0)
     assert found[FIRST.id] == Likeness(passage=0.0, asked=0.0)
@@ -89,8 +89,50 @@ def test_that_the_likest_of_several_questions_counts() -> None:
 
     matrix = PassageMatrix([FIRST], {"first": ["far", "near"]}, vectors)
 
-    assert matrix.likeness(EAST)[FIRST.id] == Likeness(passage=0.0, asked=1.0)
-    assert matrix.likeness(-EAST)[FIRST.id] == Likeness(passage=0.0, asked=0.0)
+    assert matrix.likeness(EAST, [FIRST.id])[FIRST.id] == Likeness(passage=0.0, asked=1.0)
+    assert matrix.likeness(-EAST, [FIRST.id])[FIRST.id] == Likeness(passage=0.0, asked=0.0)
+
+
+def many(number: int) -> tuple[list[Passage], dict[str, Vectors]]:
+    """Return passages with random vectors of length 1."""
+    rng = np.random.default_rng(5)
+    passages = [replace(FIRST, id=PassageId(f"p{n}"), text=f"{n}") for n in range(number)]
+    vectors: dict[str, Vectors] = {}
+    for each in passages:
+        for text in texts_of(each):
+            vector = rng.normal(size=8).astype(np.float32)
+            vectors[text.digest] = vector / np.linalg.norm(vector)
+    return passages, vectors
+
+
+@pytest.mark.parametrize("exactly", [1000, 10], ids=["small", "large"])
+def test_that_the_nearest_passages_come_first(
+    monkeypatch: pytest.MonkeyPatch, exactly: int
+) -> None:
+    monkeypatch.setattr("bot.knowledge.vectors.COMPARED_EXACTLY", exactly)
+    passages, vectors = many(60)
+    wholes = np.stack([vectors[texts_of(each)[0].digest] for each in passages])
+    question = wholes[17]
+
+    nearest = PassageMatrix(passages, {}, vectors).nearest(question, 5)
+
+    assert nearest[:5] == [f"p{row}" for row in np.argsort(-(wholes @ question))[:5]]
+
+
+def test_that_the_spread_is_that_of_all_cosines() -> None:
+    passages, vectors = many(60)
+    question = vectors[texts_of(passages[3])[0].digest]
+    cosines = np.stack([vectors[texts_of(each)[0].digest] for each in passages]) @ question
+
+    spread = PassageMatrix(passages, {}, vectors).spread(question)
+
+    assert spread == pytest.approx((cosines.mean(), cosines.std()), abs=1e-5)
+
+
+def test_that_passages_of_no_matrix_are_left_out() -> None:
+    matrix = PassageMatrix([FIRST], {}, vectors_of((EAST, NORTH)))
+
+    assert list(matrix.likeness(EAST, [SECOND.id, FIRST.id])) == [FIRST.id]
 
 
 @pytest.mark.parametrize("missing", [0, 1])

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from sqlite_utils import Database
 
-from bot.log import erasure, feedback, inbox, outbox, usage
+from bot.log import erasure, feedback, gaps, inbox, outbox, usage
 from bot.messages import Attachment, Feedback, Outgoing, Withdrawal
 from tests.log.writing import LATER, exchange, receive, reply
 from tests.small_shop import NOW, incoming
@@ -20,6 +20,7 @@ PERSONAL = (
     "posts",
     "feedback",
     "usage",
+    "gap_marks",
 )
 
 
@@ -56,6 +57,8 @@ def a_whole_life(db: Database, name: str) -> None:
         outbox.sent(db, outgoing, (f"{name}:{outgoing.id}",), LATER)
     receive(db, incoming(f"{name} 7", address=name))
     usage.add(db, "test", customer, NOW, calls=1, tokens=300)
+    asked = db.execute("SELECT id FROM turns WHERE text = ?", [f"{name} 3"]).fetchone()
+    gaps.mark(db, asked, "ignored", "admin", NOW)
 
 
 def count(db: Database) -> dict[str, int]:

@@ -23,6 +23,7 @@ def test_that_nobody_has_no_data(db: Database) -> None:
         "messages": [],
         "feedback": [],
         "usage": [],
+        "actions": [],
     }
 
 

@@ -20,6 +20,9 @@ NAMES = [
     "m004_admin",
     "m005_channels",
     "m006_reliability",
+    "m007_sources",
+    "m008_actions",
+    "m009_approved",
 ]
 AT = "2026-03-01T09:30:00+00:00"
 ROWS: dict[str, list[tuple[str, list[object]]]] = {
@@ -58,6 +61,30 @@ ROWS: dict[str, list[tuple[str, list[object]]]] = {
         ("slack_oauth_states", ["hash", AT]),
     ],
     "m006_reliability": [("usage", ["telegram", "42", "2026-03-01", 3, 900])],
+    "m007_sources": [
+        ("article_files", ["/help", "zh/a.md", "1 2", ".md/1", "[]"]),
+        (
+            "article_documents",
+            [
+                *["/help", "zh/a.md", 0, "zh/a", "digest", "zh/a.md", "退货", "zh", "", "public"],
+                *[None, None, "[]", "30 天"],
+            ],
+        ),
+    ],
+    "m008_actions": [
+        (
+            "actions",
+            [
+                *["key", "telegram", "42", "42", "cancel_order", "{}", "取消", "zh", "done"],
+                *["已取消", None, "{}", 2, "hash", "t2", "t2", AT, AT, AT, None, None, AT, AT],
+            ],
+        ),
+    ],
+    "m009_approved": [
+        ("approved_answers", [1, AT, None]),
+        ("approved_versions", [1, 1, "可以。", '["能退吗"]', "zh", "zh/a", "", "admin", AT]),
+        ("gap_marks", ["t1", "ignored", "admin", AT]),
+    ],
 }
 
 

@@ -261,9 +261,9 @@ def test_that_the_context_is_in_order_and_limited(db: Database) -> None:
 
     assert context.language == "zh"
     assert context.history == (
-        Turn(role="assistant", text=RETURNS_EN),
+        Turn(role="assistant", text=RETURNS_EN, source="article"),
         Turn(role="customer", text=SOURCE["zh"][0]),
-        Turn(role="assistant", text=RETURNS_ZH),
+        Turn(role="assistant", text=RETURNS_ZH, source="article"),
     )
 
 

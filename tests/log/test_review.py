@@ -355,7 +355,10 @@ def write_passage(
     similarity: float | None = None,
     retired_at: str | None = None,
 ) -> None:
-    db.execute("INSERT OR IGNORE INTO articles VALUES ('a', 'A', 'en', '', 'd', 't', NULL)")
+    db.execute(
+        "INSERT OR IGNORE INTO articles (id, title, language, url, digest, updated_at)"
+        " VALUES ('a', 'A', 'en', '', 'd', 't')"
+    )
     db.execute(
         "INSERT INTO passages VALUES (?, 'a', 0, 'A', 'H', ?, 'en', '', ?)",
         [passage, f"text of {passage}", retired_at],

@@ -1,0 +1,1 @@
+"""Where help articles come from: files of several kinds, and the pages of a website."""
