@@ -1,12 +1,13 @@
 """How good the answers are on a file of questions: right article, right hand-off, no inventions.
 
-A file has one JSON object a line: `{"question": str, "articles": [ids that answer it]}`, and may
-have `history` (plain strings, customer and bot in turn, oldest first) and `facts` (strings that a
-right reply contains). An empty `articles` means that no article answers, so a hand-off is right.
+A file has one JSON object a line: `{"question": str, "articles": [ids that answer it]}`, with
+their folder or without it, and may have `history` (plain strings, customer and bot in turn, oldest
+first) and `facts` (strings that a right reply contains). An empty `articles` means that no article
+answers, so a hand-off is right.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -16,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from bot import grounding
 from bot.conversation import Answer, ConversationManager, Utterance
 from bot.errors import FrontdeskError
-from bot.messages import Stage, Turn
+from bot.messages import Candidate, Stage, Turn
 from bot.understanding import clean
 
 
@@ -37,25 +38,59 @@ class Question(BaseModel):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
-    """What was replied to one question, and whether that was right.
+class Check:
+    """What the checks said of one candidate: `refusal` is None where it might be shown."""
+
+    source: str
+    text: str
+    refusal: str | None
+    features: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judged:
+    """A reply held against what was expected.
 
     `is_right`: the right article is cited, or a question without one is handed off.
+    `is_off_question`: it cites articles, and none of those expected.
     `has_facts`: the reply has every expected fact (None where none is expected).
-    `ungrounded`: why the shown reply does not stand in its passages, which must never happen.
+    `ungrounded`: the first number, price or date that its passages have not, which must never be.
     """
 
-    question: str
-    language: str
-    expected: tuple[str, ...]
     reply: str
     kind: str
     citations: tuple[str, ...]
     is_right: bool
+    is_off_question: bool
     has_facts: bool | None
     ungrounded: str | None
-    refused_drafts: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What was replied to one question; `without_model` is what the articles alone would say."""
+
+    question: str
+    language: str
+    expected: tuple[str, ...]
+    shown: Judged
+    without_model: Judged
+    checks: tuple[Check, ...]
     latency_ms: float
+
+    @property
+    def refused_drafts(self) -> tuple[str, ...]:
+        """Why each refused draft was, and what it said."""
+        return tuple(
+            f"{check.refusal}: {check.text}"
+            for check in self.checks
+            if check.source == "draft" and check.refusal
+        )
+
+    @property
+    def has_drafts(self) -> bool:
+        """Whether the model wrote anything for it."""
+        return any(check.source == "draft" for check in self.checks)
 
 
 def read_questions(path: Path) -> list[Question]:
@@ -102,32 +137,52 @@ async def evaluate(
 
 
 def summary(outcomes: Sequence[Outcome]) -> list[dict[str, Any]]:
-    """Return one row a language and one for all, as counts and shares between 0 and 1."""
+    """Return one row a language and one for all, as counts and shares between 0 and 1.
+
+    Where the model wrote drafts, as many rows follow of what the articles alone would have said.
+    """
+    rows = _rows(outcomes)
+    if any(outcome.has_drafts for outcome in outcomes):
+        alone = [replace(outcome, shown=outcome.without_model) for outcome in outcomes]
+        rows += [{**row, "language": f"{row['language']}, no model"} for row in _rows(alone)]
+    return rows
+
+
+def as_json(outcome: Outcome) -> dict[str, Any]:
+    """Return an outcome as plain data."""
+    plain = asdict(outcome)
+    return {
+        "question": plain.pop("question"),
+        **plain.pop("shown"),
+        **plain,
+        "refused_drafts": list(outcome.refused_drafts),
+    }
+
+
+def _rows(outcomes: Sequence[Outcome]) -> list[dict[str, Any]]:
     languages = sorted({outcome.language for outcome in outcomes})
     groups = [(name, [o for o in outcomes if o.language == name]) for name in languages]
     return [_row(name, group) for name, group in [*groups, ("all", list(outcomes))]]
 
 
-def as_json(outcome: Outcome) -> dict[str, Any]:
-    """Return an outcome as plain data."""
-    return asdict(outcome)
-
-
 def _row(name: str, outcomes: Sequence[Outcome]) -> dict[str, Any]:
     answerable = [o for o in outcomes if o.expected]
     unanswerable = [o for o in outcomes if not o.expected]
-    with_facts = [o for o in outcomes if o.has_facts is not None]
+    with_facts = [o for o in outcomes if o.shown.has_facts is not None]
     return {
         "language": name,
         "questions": len(outcomes),
-        "right": _share(outcomes, lambda o: o.is_right),
-        "right_article": _share(answerable, lambda o: o.is_right),
-        "wrong_article": _share(answerable, lambda o: bool(o.citations) and not o.is_right),
-        "handed_off_wrongly": _share(answerable, lambda o: o.kind == "handoff"),
-        "handed_off_rightly": _share(unanswerable, lambda o: o.kind == "handoff"),
-        "has_facts": _share(with_facts, lambda o: bool(o.has_facts)),
-        "ungrounded": sum(o.ungrounded is not None for o in outcomes),
-        "from_drafts": _share(outcomes, lambda o: o.kind == "draft"),
+        "right": _share(outcomes, lambda o: o.shown.is_right),
+        "off_question": _share(outcomes, lambda o: o.shown.is_off_question),
+        "invented": _share(outcomes, lambda o: o.shown.ungrounded is not None),
+        "handed_off": _share(outcomes, lambda o: o.shown.kind == "handoff"),
+        "right_article": _share(answerable, lambda o: o.shown.is_right),
+        "wrong_article": _share(answerable, lambda o: o.shown.is_off_question),
+        "handed_off_wrongly": _share(answerable, lambda o: o.shown.kind == "handoff"),
+        "handed_off_rightly": _share(unanswerable, lambda o: o.shown.kind == "handoff"),
+        "has_facts": _share(with_facts, lambda o: bool(o.shown.has_facts)),
+        "ungrounded": sum(o.shown.ungrounded is not None for o in outcomes),
+        "from_drafts": _share(outcomes, lambda o: o.shown.kind == "draft"),
         "median_ms": median(o.latency_ms for o in outcomes),
     }
 
@@ -137,28 +192,48 @@ def _share(outcomes: Sequence[Outcome], is_counted: Callable[[Outcome], bool]) -
 
 
 def _outcome(question: Question, answer: Answer) -> Outcome:
-    chosen = answer.decision.candidate
-    cited = tuple(citation.article for citation in chosen.citations)
-    passages = [hit.passage for hit in answer.hits if hit.passage.article in cited]
-    unknown = grounding.unknown_quantity(chosen.text, passages) if cited else None
-    is_handed_off = chosen.source == "handoff"
+    slate = answer.decision.candidates
+    alone = next((c for c in slate if c.source != "draft" and not c.refusal), slate[-1])
     return Outcome(
         question=question.question,
         language=answer.message.language,
         expected=question.articles,
-        reply=chosen.text,
-        kind=chosen.source,
-        citations=cited,
-        is_right=bool(set(cited) & set(question.articles)) if question.articles else is_handed_off,
-        has_facts=_has_facts(chosen.text, question.facts) if question.facts else None,
-        ungrounded=unknown,
-        refused_drafts=tuple(
-            f"{candidate.refusal}: {candidate.text}"
-            for candidate in answer.decision.candidates
-            if candidate.refusal
+        shown=_judged(question, answer, answer.decision.candidate),
+        without_model=_judged(question, answer, alone),
+        checks=tuple(
+            Check(source=c.source, text=c.text, refusal=c.refusal, features=dict(c.features))
+            for c in slate
         ),
         latency_ms=answer.latency_ms,
     )
+
+
+def _judged(question: Question, answer: Answer, candidate: Candidate) -> Judged:
+    cited = tuple(citation.article for citation in candidate.citations)
+    is_expected = any(_is_same(name, wanted) for name in cited for wanted in question.articles)
+    is_handed_off = candidate.source == "handoff"
+    return Judged(
+        reply=candidate.text,
+        kind=candidate.source,
+        citations=cited,
+        is_right=is_expected if question.articles else is_handed_off,
+        is_off_question=bool(cited) and not is_handed_off and not is_expected,
+        has_facts=_has_facts(candidate.text, question.facts) if question.facts else None,
+        ungrounded=_ungrounded(candidate, answer),
+    )
+
+
+def _ungrounded(candidate: Candidate, answer: Answer) -> str | None:
+    if candidate.source not in ("draft", "article"):
+        return None
+    cited = {citation.article for citation in candidate.citations}
+    passages = [hit.passage for hit in answer.hits if hit.passage.article in cited]
+    return grounding.unknown_quantity(candidate.text, passages)
+
+
+def _is_same(cited: str, wanted: str) -> bool:
+    """Return whether an article is the one that is meant, with its folder or without."""
+    return cited == wanted or cited.endswith(f"/{wanted}")
 
 
 def _has_facts(reply: str, facts: Sequence[str]) -> bool:

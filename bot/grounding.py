@@ -9,9 +9,14 @@ A small model invents freely, so each of these must hold or the draft is never s
   in the same order: words gathered from here and there say something new;
 - it has no word that this one sentence, or the title and heading above it, has not: one is enough
   to be about something else ("express" for "standard");
-- the numbers of a sentence stand in that same one, and so do its conditions ("over 50 EUR");
-- each clause has the polarity of the clause it comes from: where that says "not", so does the
-  draft, and the other way round.
+- the numbers of a sentence stand in that same one in the same order, and so do its conditions
+  ("over 50 EUR", "unless ..."); one that the customer's question names need not be said again;
+- what stands behind "to", "from", "than" and their like stands behind it there too;
+- each clause has as many negations as the clause it comes from;
+- "yes" and "no" stand only before a statement that says so of what was asked.
+
+Words that say the same (bot/synonyms.py) count as one word, and a sentence that is mere courtesy
+needs no support, but is not enough for an answer.
 
 The rules are lexical: they catch inventions, not every true sentence about something else.
 """
@@ -24,6 +29,7 @@ from functools import lru_cache
 
 from bot.knowledge.words import FUNCTION_WORDS, stem, words
 from bot.messages import Language, Passage
+from bot.synonyms import meaning_stem
 from bot.understanding import language_of
 
 NO_ANSWER = "NO ANSWER"
@@ -64,8 +70,32 @@ _CONDITION = re.compile(
     r"|满|以上|以下|超过|除非|只能|只有|仅|如果|至少",
     re.IGNORECASE,
 )
+_ENUMERATOR = re.compile(r"^[ \t]*\d{1,2}[.)、][ \t]+", re.MULTILINE)
+# A clause that begins so limits the whole sentence.
+_LEADING_CONDITION = re.compile(
+    r"\s*(unless|except|if|only if|as long as|provided that)\b|\s*(除非|如果|若|除外|仅限)",
+    re.IGNORECASE,
+)
+# What such a word's next words are decides who does what to whom.
+_DIRECTIONS = frozenset("to from than before after by for 从 到 比 给 向 由 被".split())
+_DIRECTED = 3  # words behind it
+_VERDICT = re.compile(r"(?:(yes|是的?|可以的?|有的)|(no|不是|不行|不可以))[,，!！.。]\s*", re.I)
+COVERED_BY_A_VERDICT = 0.8  # share of the question's words that "yes" and "no" are said of
+_MANNERS = frozenset(
+    "thank thanks welcome hope happy glad sorry sure course question questions further anything "
+    "else hello dear kindly let know asking ask help assist "
+    "感谢 谢谢 欢迎 希望 帮到 高兴 抱歉 愉快 您好 你好 "
+    "其他 疑问 问题 提问 请 祝".split()
+)
+# Say nothing by themselves, so a draft may have them where its passage has not.
+_GLUE = frozenset(
+    "also please simply additionally furthermore moreover example note unfortunately instance "
+    "另外 此外 同时 例如 比如 通常 一般 哦 呢 啊".split()
+)
 _THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
 _DECIMAL = re.compile(r"(?<=\d)[.,](?=\d)")
+# The month, which is else taken for the verb.
+_MAY = re.compile(r"\bMay\b(?=,? \d)|(?<=\d )May\b")
 _TIME_COLON = re.compile(r"(?<=\d)[:：](?=\d\d)")
 _SYMBOLS = {"€": " eur ", "$": " usd ", "£": " gbp ", "¥": " cny ", "%": " percent "}
 _CURRENCY_BEFORE = re.compile(
@@ -126,6 +156,7 @@ class Grounding:
 
 def check(draft: str, passages: Sequence[Passage], question: str, language: Language) -> Grounding:
     """Check a draft against the passages it was written from."""
+    draft = _ENUMERATOR.sub("- ", draft)
     if not draft.strip() or NO_ANSWER in draft.upper():
         return Grounding(refusal="declined", support=0.0)
     if language_of(draft) != language:
@@ -140,7 +171,7 @@ def check(draft: str, passages: Sequence[Passage], question: str, language: Lang
 def unknown_quantity(text: str, passages: Sequence[Passage]) -> str | None:
     """Return the first number, with its unit, that no passage has, or None."""
     known = {pair for passage in passages for pair in _quantities_of(passage)}
-    for number, unit in _quantities(text):
+    for number, unit in quantities(text):
         if (number, unit) not in known:
             return f"{number} {unit}".strip()
     return None
@@ -161,16 +192,23 @@ def _check_sentences(draft: str, passages: Sequence[Passage], question: str) -> 
     asked = set(_stems(question))
     places = [place for passage in passages for place in _places_of(passage)]
     weakest, articles = 1.0, {}
-    for sentence in sentences(draft):
+    for whole in sentences(draft):
+        sentence = _VERDICT.sub("", whole, count=1) if _VERDICT.match(whole) else whole
+        if _is_courtesy(sentence):
+            continue
         support, place = _best_place(sentence, places, asked)
         weakest = min(weakest, support)
         if place is None or support < LEAST_SUPPORT:
             return Grounding(refusal="unsupported", support=weakest)
-        if refusal := _difference(sentence, place):
+        if refusal := _difference(sentence, place, asked):
             return Grounding(refusal=refusal, support=weakest)
+        if sentence != whole and not _is_said_of(whole, sentence, place, asked):
+            return Grounding(refusal="verdict", support=weakest)
         if _says_more(sentence, place):
             return Grounding(refusal="subject", support=weakest)
         articles[place.article] = True
+    if not articles:
+        return Grounding(refusal="unsupported", support=0.0)
     return Grounding(refusal=None, support=weakest, articles=tuple(articles))
 
 
@@ -178,7 +216,7 @@ def _best_place(
     sentence: str, places: Sequence[_Place], asked: set[str]
 ) -> tuple[float, _Place | None]:
     """Return the place that supports a sentence most, and how much; the shortest of equals."""
-    said = [word for word in _stems(sentence) if word != _NOT]
+    said = [word for word in _stems(sentence) if word != _NOT and word not in _GLUE]
     own = [word for word in said if word not in asked]
     supports = [_support(said, own, place.stems) for place in places]
     if not supports:
@@ -192,7 +230,7 @@ def _says_more(sentence: str, place: _Place) -> bool:
 
     One word is enough to be about something else: "express" where the article says "standard".
     """
-    checked_already = {_NOT, *_UNITS, *_UNITS.values()}  # numbers too, with their units
+    checked_already = {_NOT, *_UNITS, *_UNITS.values(), *_GLUE}  # numbers too, with their units
     return any(
         word not in place.stems
         and word not in place.about
@@ -202,24 +240,85 @@ def _says_more(sentence: str, place: _Place) -> bool:
     )
 
 
-def _difference(sentence: str, place: _Place) -> str | None:
+def _is_courtesy(sentence: str) -> bool:
+    said = [word for word in words(sentence) if word not in FUNCTION_WORDS]
+    return bool(words(sentence)) and all(word in _MANNERS for word in said) and bool(said)
+
+
+def _is_said_of(whole: str, sentence: str, place: _Place, asked: set[str]) -> bool:
+    """Return whether "yes" or "no" before a sentence says of the question what its place says."""
+    match = _VERDICT.match(whole)
+    is_yes = bool(match and match[1])
+    topic = asked - {_NOT}
+    covered = sum(word in place.stems or word in place.about for word in topic)
+    is_covered = bool(topic) and covered >= COVERED_BY_A_VERDICT * len(topic)
+    return is_covered and is_yes == (_NOT not in _stems(sentence))
+
+
+def _difference(sentence: str, place: _Place, asked: set[str]) -> str | None:
     """Return what a sentence says otherwise than the place that has its words, or None."""
-    there = set(_quantities(place.text))
-    for number, unit in _quantities(sentence):
-        if (number, unit) not in there:
-            return f"number:{number} {unit}".rstrip()
-    sources = [(clause, set(_stems(clause))) for clause in _clauses(place.text)]
+    if wrong := _number_out_of_place(sentence, place):
+        return f"number:{wrong}"
+    if _is_turned_round(sentence, place, asked):
+        return "order"
+    sources = [(clause, _stems(clause)) for clause in _clauses(place.text)]
     for clause in _clauses(sentence):
-        stems = set(_stems(clause))
-        shared = [len((stems & source) - {_NOT}) for _, source in sources]
+        stems = _stems(clause)
+        shared = [len(set(stems) & set(source) - {_NOT}) for _, source in sources]
         if not any(shared):
             continue
         likest = [sources[i] for i in range(len(sources)) if shared[i] == max(shared)]
-        if all((_NOT in stems) != (_NOT in source) for _, source in likest):
+        if all(stems.count(_NOT) != source.count(_NOT) for _, source in likest):
             return "negation"
         if all(not _conditions(source) <= _conditions(sentence) for source, _ in likest):
             return "condition"
+    return "condition" if _leaves_condition_out(sentence, place, asked) else None
+
+
+def _number_out_of_place(sentence: str, place: _Place) -> str | None:
+    """Return the first number, with its unit, that the place has not, or not in this order."""
+    there = quantities(place.text)
+    for number, unit in quantities(sentence):
+        if (number, unit) not in there:  # consumes what stands before it
+            return f"{number} {unit}".rstrip()
     return None
+
+
+def _is_turned_round(sentence: str, place: _Place, asked: set[str]) -> bool:
+    """Return whether words stand in another order than there, or behind another "to" or "from"."""
+    said = [word for word in _stems(sentence) if word != _NOT]
+    own = [word for word in said if word not in asked and word in place.stems]
+    if _in_order(own, place.stems) < len(own):
+        return True
+    there = _directed(place.text)
+    return any(
+        word not in there[direction]
+        for direction, following in _directed(sentence).items()
+        if direction in there
+        for word in following[:1]
+        if word in place.stems
+    )
+
+
+def _directed(text: str) -> dict[str, list[str]]:
+    """Return the content words that stand behind each word of direction."""
+    found: dict[str, list[str]] = {}
+    said = words(text)
+    for position, word in enumerate(said):
+        if word in _DIRECTIONS:
+            behind = (w for w in said[position + 1 :] if w not in FUNCTION_WORDS)
+            following = [meaning_stem(w) for w, _ in zip(behind, range(_DIRECTED), strict=False)]
+            found.setdefault(word, []).extend(following)
+    return found
+
+
+def _leaves_condition_out(sentence: str, place: _Place, asked: set[str]) -> bool:
+    said = set(_stems(sentence)) | asked
+    return any(
+        2 * len(said.intersection(stems := _stems(clause))) < len(set(stems))
+        for clause in _clauses(place.text)
+        if _LEADING_CONDITION.match(clause)
+    )
 
 
 def _clauses(text: str) -> list[str]:
@@ -242,7 +341,7 @@ def _places_of(passage: Passage) -> tuple[_Place, ...]:
 
 @lru_cache(maxsize=PASSAGES_KEPT)
 def _quantities_of(passage: Passage) -> frozenset[tuple[str, str]]:
-    return frozenset(_quantities(_whole(passage)))
+    return frozenset(quantities(_whole(passage)))
 
 
 @lru_cache(maxsize=PASSAGES_KEPT)
@@ -285,7 +384,11 @@ def _in_order(own: Sequence[str], stretch: Sequence[str]) -> int:
 def _stems(text: str) -> list[str]:
     """Return the stems of the content words, with `_NOT` for each negation."""
     found = words(_with_plain_numbers(_NEGATION.sub(f" {_NOT} ", text)))
-    return [_NUMBER_WORDS.get(word) or stem(word) for word in found if word not in FUNCTION_WORDS]
+    return [
+        _NUMBER_WORDS.get(word) or meaning_stem(word)
+        for word in found
+        if word not in FUNCTION_WORDS
+    ]
 
 
 def _whole(passage: Passage) -> str:
@@ -304,7 +407,7 @@ def _references(text: str) -> Iterator[str]:
         yield re.sub(r"[ ()-]", "", name) if is_phone else name.rstrip("/")
 
 
-def _quantities(text: str) -> Iterator[tuple[str, str]]:
+def quantities(text: str) -> Iterator[tuple[str, str]]:
     """Yield each number with the word that follows it, its unit."""
     for clause in _CLAUSE_END.split(_with_plain_numbers(text)):
         # A decimal point or a colon would end the word; a letter holds its place.
@@ -320,7 +423,7 @@ def _quantities(text: str) -> Iterator[tuple[str, str]]:
 
 def _with_plain_numbers(text: str) -> str:
     """Return the text with each number in digits, and its currency or measure word behind it."""
-    text = _THOUSANDS.sub("", text).replace("，", "， ")
+    text = _MAY.sub("maymonth", _THOUSANDS.sub("", text)).replace("，", "， ")
     text = unicodedata.normalize("NFKC", text)
     for symbol, name in _SYMBOLS.items():
         text = text.replace(symbol, name)

@@ -10,7 +10,16 @@ import pytest
 import pytest_asyncio
 
 from bot.errors import FrontdeskError
-from bot.evaluation import Outcome, Question, as_json, evaluate, read_questions, summary
+from bot.evaluation import (
+    Check,
+    Judged,
+    Outcome,
+    Question,
+    as_json,
+    evaluate,
+    read_questions,
+    summary,
+)
 from tests.fakes.vllm_api import FakeVllm
 from tests.small_shop import QUESTION, UNANSWERABLE, Desk, open_desk
 
@@ -96,9 +105,13 @@ async def test_that_the_right_article_is_right(desk: Desk, language: str) -> Non
     right = await judge(desk, question, "en/other", f"{language}/returns", facts=("30",))
     wrong = await judge(desk, question, f"{language}/password", facts=("31",))
 
-    assert (right.is_right, right.has_facts, right.kind) == (True, True, "article")
-    assert (wrong.is_right, wrong.has_facts) == (False, False)
-    assert (right.language, right.ungrounded) == (language, None)
+    assert (right.shown.is_right, right.shown.has_facts, right.shown.kind) == (
+        True,
+        True,
+        "article",
+    )
+    assert (wrong.shown.is_right, wrong.shown.has_facts) == (False, False)
+    assert (right.language, right.shown.ungrounded) == (language, None)
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])
@@ -107,15 +120,15 @@ async def test_that_a_handoff_is_right_only_where_no_article_answers(
 ) -> None:
     question = UNANSWERABLE["zh" if language == "zh" else "en"]
 
-    assert (await judge(desk, question)).is_right is True
-    assert (await judge(desk, question, "en/returns")).is_right is False
-    assert (await judge(desk, question)).has_facts is None
+    assert (await judge(desk, question)).shown.is_right is True
+    assert (await judge(desk, question, "en/returns")).shown.is_right is False
+    assert (await judge(desk, question)).shown.has_facts is None
 
 
 async def test_that_facts_are_compared_without_spaces_and_case(desk: Desk) -> None:
     outcome = await judge(desk, QUESTION["zh"], "zh/returns", facts=("30 天", "退货"))
 
-    assert outcome.has_facts is True
+    assert outcome.shown.has_facts is True
 
 
 async def test_that_refused_drafts_are_told_with_their_reason(desk: Desk, vllm: FakeVllm) -> None:
@@ -124,7 +137,24 @@ async def test_that_refused_drafts_are_told_with_their_reason(desk: Desk, vllm: 
     outcome = await judge(desk, QUESTION["en"], "en/returns")
 
     assert outcome.refused_drafts == ("number:90 dai: You can return an item within 90 days.",)
-    assert outcome.kind == "article"
+    assert outcome.shown.kind == "article"
+
+
+async def test_that_articles_may_be_named_without_their_folder(desk: Desk) -> None:
+    assert (await judge(desk, QUESTION["en"], "returns")).shown.is_right is True
+    assert (await judge(desk, QUESTION["en"], "turns")).shown.is_right is False
+
+
+async def test_that_each_candidate_is_told_with_its_checks(desk: Desk, vllm: FakeVllm) -> None:
+    vllm.says("You can return an item within 30 days of delivery.")
+
+    outcome = await judge(desk, QUESTION["en"], "en/returns")
+    plain = as_json(outcome)
+
+    assert [check["source"] for check in plain["checks"]] == ["draft", "article", "handoff"]
+    assert plain["checks"][0]["features"]["support"] == 1.0
+    assert (plain["kind"], plain["citations"]) == ("draft", ("en/returns",))
+    assert outcome.without_model.kind == "article"
 
 
 async def test_that_nothing_is_stored(desk: Desk) -> None:
@@ -143,22 +173,36 @@ async def test_that_history_is_given_in_turns(desk: Desk, vllm: FakeVllm) -> Non
     assert vllm.chats[0].roles == ["system", "user", "assistant", "user"]
 
 
-RIGHT = Outcome(
-    question="?",
-    language="en",
-    expected=("a",),
+RIGHT_REPLY = Judged(
     reply="r",
     kind="draft",
     citations=("a",),
     is_right=True,
+    is_off_question=False,
     has_facts=True,
     ungrounded=None,
-    refused_drafts=(),
+)
+WRONG_REPLY = replace(
+    RIGHT_REPLY, citations=("b",), is_right=False, is_off_question=True, has_facts=False
+)
+NO_REPLY = replace(RIGHT_REPLY, kind="handoff", citations=(), is_right=False, has_facts=None)
+RIGHT = Outcome(
+    question="?",
+    language="en",
+    expected=("a",),
+    shown=RIGHT_REPLY,
+    without_model=NO_REPLY,
+    checks=(),
     latency_ms=10.0,
 )
-WRONG = replace(RIGHT, citations=("b",), is_right=False, has_facts=False, latency_ms=30.0)
-HANDED_OFF = replace(RIGHT, kind="handoff", citations=(), is_right=False, has_facts=None)
-RIGHTLY = replace(HANDED_OFF, expected=(), is_right=True, language="zh", ungrounded="9 day")
+WRONG = replace(RIGHT, shown=WRONG_REPLY, latency_ms=30.0)
+HANDED_OFF = replace(RIGHT, shown=NO_REPLY)
+RIGHTLY = replace(
+    RIGHT,
+    expected=(),
+    shown=replace(NO_REPLY, is_right=True, ungrounded="9 day"),
+    language="zh",
+)
 
 
 def test_that_the_table_has_the_shares_of_each_language_and_of_all() -> None:
@@ -170,6 +214,21 @@ def test_that_the_table_has_the_shares_of_each_language_and_of_all() -> None:
     assert english["has_facts"] == 0.5
     assert english["median_ms"] == 10.0
     assert (everything["questions"], everything["right"], everything["ungrounded"]) == (4, 0.5, 1)
+
+
+def test_that_replies_off_the_question_are_counted() -> None:
+    english, _ = summary([RIGHT, WRONG, HANDED_OFF, HANDED_OFF])
+
+    assert (english["off_question"], english["invented"], english["handed_off"]) == (0.25, 0, 0.5)
+
+
+def test_that_the_articles_alone_are_counted_beside_the_model() -> None:
+    draft = Check(source="draft", text="t", refusal=None, features={})
+
+    rows = summary([replace(RIGHT, checks=(draft,))])
+
+    assert [row["language"] for row in rows] == ["en", "all", "en, no model", "all, no model"]
+    assert [row["right"] for row in rows] == [1.0, 1.0, 0.0, 0.0]
 
 
 def test_that_a_share_of_nothing_is_none() -> None:

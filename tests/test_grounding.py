@@ -327,3 +327,125 @@ def test_that_a_statement_about_one_thing_is_none_about_another(
     told = [passage(text, f"article-{i}", language) for i, text in enumerate(passages)]
 
     assert check(draft, told, question, language).refusal is not None
+
+
+TURNED_ROUND = [
+    pytest.param(
+        "The Leeds shop sends parcels to Dover.", "The Dover shop sends parcels to Leeds.", id="to"
+    ),
+    pytest.param("Upgrade from basic to premium.", "Upgrade from premium to basic.", id="from-to"),
+    pytest.param("Silk is warmer than cotton.", "Cotton is warmer than silk.", id="than"),
+    pytest.param("Open from 9:00 to 18:00.", "Open from 18:00 to 9:00.", id="hours"),
+    pytest.param("Pay 5 EUR for 2 kg.", "Pay 5 EUR for 5 kg.", id="number-used-twice"),
+    pytest.param("班车从北京到上海。", "班车从上海到北京。", id="from-to-zh"),
+]
+
+
+@pytest.mark.parametrize(("source", "draft"), TURNED_ROUND)
+@pytest.mark.parametrize("is_asked", [True, False])
+def test_that_the_same_words_turned_round_are_refused(
+    source: str, draft: str, *, is_asked: bool
+) -> None:
+    language = language_in(source)
+
+    found = check(draft, [passage(source, language=language)], draft if is_asked else "?", language)
+
+    assert found.refusal
+
+
+def test_that_may_is_a_month_beside_a_number() -> None:
+    source = [passage("The sale ends on June 3, 2026.")]
+
+    assert check("The sale ends on May 3, 2026.", source, "?", "en").refusal
+
+
+def test_that_each_negation_counts() -> None:
+    source = [passage("If you do not agree, you cannot order.")]
+
+    assert check("If you do not agree, you can order.", source, "?", "en").refusal == "negation"
+
+
+def test_that_a_condition_behind_a_comma_may_not_be_left_out() -> None:
+    source = [passage("Returns are free within the country, unless the parcel is damaged.")]
+    draft = "Returns are free within the country."
+
+    assert check(draft, source, "Are returns free?", "en").refusal == "condition"
+    assert (
+        check(draft, source, "Are returns free if the parcel is not damaged?", "en").refusal is None
+    )
+
+
+@pytest.mark.parametrize(
+    ("draft", "source"),
+    [
+        pytest.param(
+            "The fee for a return is 7.90 EUR.", "The cost for a return is 7.90 EUR.", id="fee"
+        ),
+        pytest.param("Customers can buy gift cards.", "Clients can purchase gift cards.", id="buy"),
+        pytest.param("Please also bring a picture.", "Bring a photo.", id="glue"),
+        pytest.param(
+            "Glad to help! Bring a photo. Anything else?", "Bring a photo.", id="courtesy"
+        ),
+        pytest.param("1. Open the page.\n2. Press Save.", "Open the page. Click Save.", id="list"),
+        pytest.param("选购物品需付运费。", "购买商品需付运费。", id="zh"),
+        pytest.param("感谢提问！购买商品需付运费。", "购买商品需付运费。", id="zh-courtesy"),
+    ],
+)
+def test_that_other_words_for_the_same_are_shown(draft: str, source: str) -> None:
+    language = language_in(source)
+
+    assert check(draft, [passage(source, language=language)], "?", language).refusal is None
+
+
+@pytest.mark.parametrize("draft", ["Glad to help!", "Thank you for asking.", "感谢您的提问！"])
+def test_that_courtesy_alone_is_no_answer(draft: str) -> None:
+    language = language_in(draft)
+    source = [passage(RETURNS if language == "en" else ZH_RETURNS, language=language)]
+
+    assert check(draft, source, "?", language).refusal == "unsupported"
+
+
+@pytest.mark.parametrize(
+    ("draft", "question", "refusal"),
+    [
+        pytest.param(
+            "Yes, you can return an item within 30 days.", "Can I return an item?", None, id="yes"
+        ),
+        pytest.param(
+            "Yes, you can return an item within 30 days.",
+            "Can I return shoes?",
+            "verdict",
+            id="other",
+        ),
+        pytest.param(
+            "No, you can return an item within 30 days.",
+            "Can I return an item?",
+            "verdict",
+            id="no",
+        ),
+    ],
+)
+def test_that_yes_and_no_are_said_of_what_was_asked(
+    draft: str, question: str, refusal: str | None
+) -> None:
+    assert check(draft, [passage(RETURNS)], question, "en").refusal == refusal
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "Your order LK-204816 was paid.",
+        "Write to ben@mail.example.",
+        "Your number is +44 20 7946 0123.",
+        "您的订单 LK-204816 已付款。",
+    ],
+)
+def test_that_nobodys_data_is_in_a_draft_but_the_passages(said: str) -> None:
+    language = language_in(said)
+    source = [
+        passage(
+            "Your order was paid." if language == "en" else "您的订单已付款。", language=language
+        )
+    ]
+
+    assert check(said, source, said, language).refusal

@@ -170,7 +170,7 @@ def test_that_what_is_not_there_is_an_error_of_its_own(prompts: Prompts) -> None
 def test_that_exactly_the_declared_variables_are_taken(
     prompts: Prompts, values: dict[str, str]
 ) -> None:
-    with pytest.raises(PromptError, match=r"answer/zh takes \['passages'\]"):
+    with pytest.raises(PromptError, match=r"answer/zh takes \['passages', 'rules'\]"):
         prompts.text("answer", "zh", **values)
 
 

@@ -10,6 +10,8 @@ from typing import Any, Protocol, TypeVar
 
 from bot import grounding
 from bot.candidates.article import citation
+from bot.checks.replies import ReplyChecks
+from bot.checks.rules import as_instructions
 from bot.errors import ModelError, ModelUnavailable
 from bot.knowledge.scoring import Hit
 from bot.messages import Candidate, Citation, Generation, Language, Turn
@@ -60,8 +62,10 @@ class DraftWriter:
         drafts: int,
         longest_tokens: int,
         languages: Sequence[Language],
+        checks: ReplyChecks | None = None,
     ) -> None:
         self._model = model
+        self._checks = checks or ReplyChecks()
         self._prompts = prompts
         self._drafts = drafts
         self._temperature = TEMPERATURE if drafts > 1 else 0.0
@@ -97,9 +101,12 @@ class DraftWriter:
         sampled, error = await self._sample(request, self._seconds(seconds), stopped)
         texts = dict.fromkeys(sampled.texts)  # a small model often says the same thing twice
         log_probabilities = dict(zip(sampled.texts, sampled.log_probabilities, strict=True))
-        candidates = [
-            self._candidate(text, log_probabilities[text], message, hits) for text in texts
-        ]
+        draft = self._draft(message, history, hits)
+        candidates = []
+        for text in texts:
+            checked = await draft.checked(text)
+            features = {**checked.features, "log_probability": log_probabilities[text]}
+            candidates.append(replace(checked, features=features))
         sampling = {
             "n": self._drafts,
             "temperature": self._temperature,
@@ -125,7 +132,7 @@ class DraftWriter:
         """
         hits = [hit for hit in hits if hit.is_answer]
         prompt = self._prompts.get("answer", message.language)
-        reading = _Reading(message, hits, show)
+        reading = _Reading(self._draft(message, history, hits), show)
         request = self._messages(prompt, message, history, hits)
         error = await self._read(request, reading, self._seconds(seconds), stopped)
         sampled = reading.writing.sampled() if reading.writing else _nothing(0.0)
@@ -217,28 +224,28 @@ class DraftWriter:
         await asyncio.sleep(RETRY_PAUSE_SECONDS)
         return await ask(seconds - (time.monotonic() - started), is_retry=True)
 
-    def _candidate(
-        self, text: str, log_probability: float, message: Understood, hits: Sequence[Hit]
-    ) -> Candidate:
-        candidate = _checked(text, message, hits)
-        features = {**candidate.features, "log_probability": log_probability}
-        return replace(candidate, features=features)
-
     def _messages(
         self, prompt: Prompt, message: Understood, history: Sequence[Turn], hits: Sequence[Hit]
     ) -> list[Message]:
         """Lay the prompt out from stable to volatile, so that the server's prefix cache helps."""
         budget = self._model.context_tokens - self._longest_tokens
         question: Message = ("human", message.text)
-        system = _system_message(prompt, hits)
+        rules = as_instructions(self._checks.rules, self._prompts, message.language)
+        system = _system_message(prompt, rules, hits)
         # Better an answer from fewer passages than a request that the server refuses.
         while len(hits) > 1 and _count_tokens([system, question]) > budget:
             hits = hits[:-1]
-            system = _system_message(prompt, hits)
+            system = _system_message(prompt, rules, hits)
         past = [_as_message(turn) for turn in history]
         while past and (past[0][0] != "human" or _count_tokens([system, *past, question]) > budget):
             past.pop(0)
         return [system, *past, question]
+
+    def _draft(self, message: Understood, history: Sequence[Turn], hits: Sequence[Hit]) -> "_Draft":
+        prompt = self._prompts.get("answer", message.language)
+        rules = as_instructions(self._checks.rules, self._prompts, message.language)
+        instructions = prompt.render(rules=rules, passages="")
+        return _Draft(self._checks, message, history, hits, instructions)
 
     def _generation(
         self, prompt: Prompt, sampled: Sampled, error: str | None, sampling: Mapping[str, float]
@@ -257,12 +264,36 @@ class DraftWriter:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class _Draft:
+    """What a draft is checked against: the question, the passages, the prompt's instructions."""
+
+    checks: ReplyChecks
+    message: Understood
+    history: Sequence[Turn]
+    hits: Sequence[Hit]
+    instructions: str
+
+    async def checked(self, text: str) -> Candidate:
+        """Return the draft as a candidate, refused where a check fails."""
+        passages = [hit.passage for hit in self.hits]
+        found = await self.checks.draft(
+            text, self.message, self.history, passages, self.instructions
+        )
+        return Candidate(
+            source="draft",
+            text=text,
+            citations=_citations(self.hits, found.articles),
+            features=found.features,
+            refusal=found.refusal,
+        )
+
+
 class _Reading:
     """Follows a draft as it is written: what of it is checked and shown, and what came of it."""
 
-    def __init__(self, message: Understood, hits: Sequence[Hit], show: Show) -> None:
-        self._message = message
-        self._hits = hits
+    def __init__(self, draft: _Draft, show: Show) -> None:
+        self._draft = draft
         self._show = show
         self.writing: Writing | None = None
         self.visible = ""
@@ -283,7 +314,7 @@ class _Reading:
         """Show a beginning of the text if all of it may be shown."""
         if len(text) <= len(self.visible) and not is_whole:
             return True
-        self.candidate = _checked(clean(text), self._message, self._hits)
+        self.candidate = await self._draft.checked(clean(text))
         if self.candidate.refusal is not None:
             return False
         self.visible, self.citations = self.candidate.text, self.candidate.citations
@@ -292,22 +323,11 @@ class _Reading:
         return True
 
 
-def _checked(text: str, message: Understood, hits: Sequence[Hit]) -> Candidate:
-    found = grounding.check(text, [hit.passage for hit in hits], message.text, message.language)
-    return Candidate(
-        source="draft",
-        text=text,
-        citations=_citations(hits, found.articles),
-        features={"support": found.support},
-        refusal=found.refusal,
-    )
-
-
-def _system_message(prompt: Prompt, hits: Sequence[Hit]) -> Message:
+def _system_message(prompt: Prompt, rules: str, hits: Sequence[Hit]) -> Message:
     passages = "\n\n".join(
         f"{hit.passage.title}: {hit.passage.heading}\n{hit.passage.text}" for hit in hits
     )
-    return "system", prompt.render(passages=passages)
+    return "system", prompt.render(rules=rules, passages=passages)
 
 
 def _citations(hits: Sequence[Hit], articles: Sequence[str]) -> tuple[Citation, ...]:
