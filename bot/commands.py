@@ -6,7 +6,7 @@ from typing import Literal, get_args
 
 from bot.messages import Language
 
-CommandName = Literal["start", "help", "human", "language", "stop", "forget", "export"]
+CommandName = Literal["start", "help", "human", "language", "stop", "forget", "export", "confirm"]
 COMMANDS: tuple[CommandName, ...] = get_args(CommandName)
 
 # Telegram writes the bot's name behind a command in groups.

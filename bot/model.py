@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -14,6 +14,7 @@ from bot.model_calls import Call, Note, Request
 from bot.understanding import clean
 
 if TYPE_CHECKING:
+    from langchain_core.language_models import BaseChatModel
     from langchain_core.messages import AIMessageChunk
 
     from bot.model_library import Library
@@ -225,6 +226,22 @@ class ChatModel:
         request, seconds = self._begin(seconds, is_retry=is_retry)
         chunks = self._stream(messages, temperature=temperature, max_tokens=max_tokens)
         return Writing(chunks, request, self.timeouts, seconds)
+
+    @contextlib.asynccontextmanager
+    async def lend(self, seconds: float) -> AsyncIterator["BaseChatModel"]:
+        """Lend LangChain's model to an agent for up to so many seconds.
+
+        Raises ModelUnavailable and ModelError as `sample` does, from all that is done with it.
+        """
+        request, seconds = self._begin(seconds, is_retry=False)
+        library = await self._loaded()
+        with request.noted():
+            try:
+                async with asyncio.timeout(seconds):
+                    yield library.chat
+            except TimeoutError:
+                raise TimeoutError(_no_draft(seconds)) from None
+            request.is_empty = False
 
     async def probe(self, seconds: float) -> None:
         """Ask for a few tokens that nobody waits for. Raises ModelError when none come in time.

@@ -10,6 +10,7 @@ from typing import cast
 import httpx
 import openai
 from langchain.chat_models import init_chat_model
+from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessageChunk, convert_to_messages
 from langchain_core.outputs import ChatGeneration, LLMResult
 from pydantic import SecretStr
@@ -62,6 +63,11 @@ class Library:
             max_retries=0,
             use_responses_api=False,
         )
+
+    @property
+    def chat(self) -> BaseChatModel:
+        """LangChain's model itself, for its agent. Calls raise what `explain` knows."""
+        return self._model
 
     async def sample(
         self, messages: Sequence[tuple[str, str]], *, n: int, temperature: float, max_tokens: int

@@ -125,6 +125,14 @@ class Saying:
     broken: Break | None = None
 
 
+@dataclass(frozen=True)
+class ToolCall:
+    """One scripted call of a tool instead of a text; `arguments` are JSON as the model wrote it."""
+
+    name: str
+    arguments: str
+
+
 class FakeVllm:
     """One model server. Use as an async context manager; `url` ends in /v1."""
 
@@ -142,7 +150,8 @@ class FakeVllm:
         self.calls: list[Call] = []
         self.abandoned_at: list[float] = []
         self.port = 0
-        self._script: deque[Saying | Fault] = deque()
+        self.takes_tools = True  # as with --enable-auto-tool-choice
+        self._script: deque[Saying | ToolCall | Fault] = deque()
         self._outage: Fault | Break | None = None
         self._is_everywhere = False
         self._stalled: list[asyncio.Event] = []
@@ -169,6 +178,11 @@ class FakeVllm:
     def says(self, *texts: str, broken: Break | None = None) -> None:
         """Answer the next request with these texts, one a sample; a stream can be `broken`."""
         self._script.append(Saying(lambda _: texts, broken))
+
+    def calls_tool(self, name: str, arguments: Json | str) -> None:
+        """Answer the next request with a call of a tool that it offers."""
+        written = arguments if isinstance(arguments, str) else json.dumps(arguments)
+        self._script.append(ToolCall(name, written))
 
     def fails(self, fault: Fault) -> None:
         """Let the next request fail."""
@@ -269,10 +283,16 @@ class FakeVllm:
         return Saying(self.reply, self._outage)
 
     async def _answer(
-        self, request: web.Request, body: Json, scripted: Saying | Fault
+        self, request: web.Request, body: Json, scripted: Saying | ToolCall | Fault
     ) -> web.StreamResponse:
         if isinstance(scripted, Fault):
             return await _failure(scripted, request)
+        if isinstance(scripted, ToolCall):
+            offered = [tool["function"]["name"] for tool in body.get("tools", ())]
+            if scripted.name not in offered:
+                raise AssertionError(f"{scripted.name} was not offered, but {offered}")
+            called = vllm_replies.tool_call(body, scripted.name, scripted.arguments)
+            return web.json_response(called)
         texts = scripted.reply(body)
         if len(texts) != (body.get("n") or 1):
             raise AssertionError(f"{body.get('n')} samples were asked for, not {len(texts)}")
@@ -354,6 +374,9 @@ class FakeVllm:
         if body.get("model") != self.model:
             message = f"The model `{body.get('model')}` does not exist."
             return web.json_response(vllm_replies.error(message, 404), status=404)
+        if body.get("tools") and not self.takes_tools:
+            message = '"auto" tool choice requires --enable-auto-tool-choice and --tool-call-parser'
+            return web.json_response(vllm_replies.error(message, 400), status=400)
         asked = prompt_tokens(body) + (vllm_replies.longest_answer(body) or 1)
         if asked > self.context_tokens:
             message = (

@@ -55,6 +55,18 @@ def completion(body: Json, samples: Sequence[Sequence[str]]) -> Json:
     }
 
 
+def tool_call(body: Json, name: str, arguments: str) -> Json:
+    """Return the answer of a model that calls a tool."""
+    call = {
+        "id": "chatcmpl-tool-1",
+        "type": "function",
+        "function": {"name": name, "arguments": arguments},
+    }
+    message = {"role": "assistant", "content": None, "tool_calls": [call]}
+    choice = {"index": 0, "message": message, "finish_reason": "tool_calls", "logprobs": None}
+    return {**completion(body, [[]]), "choices": [choice]}
+
+
 def steps(body: Json, samples: Sequence[Sequence[str]]) -> Iterator[list[bytes]]:
     """Yield the events of a stream up to its finish: those of all samples' first tokens, and so on.
 
