@@ -8,7 +8,7 @@ ENGINE ?= $(if $(wildcard /dev/nvidia0),gpu,cpu)
 TORCH := torch==2.13.0
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps
 
-.PHONY: help run setup test lint format lock bench-serving bench-channels bench-log prove clean
+.PHONY: help run setup test lint format lock bench-serving bench-channels bench-log bench-checks bench-injection train-checks bench-retrieval prove clean
 .DEFAULT_GOAL := help
 
 help:
@@ -43,6 +43,10 @@ bench-serving: setup
 bench-channels: $(VENV)/.dev
 	@$(BIN)/python -m tests.benchmarks.channels $(ARGS)
 
+# For example: make bench-retrieval DATA=../shared/data ARGS="--quick"
+bench-retrieval: $(VENV)/.dev
+	@$(BIN)/python -m tests.benchmarks.retrieval --data $(DATA) $(ARGS)
+
 # For example: make prove ARGS="--only R1,R2 --seed 7 --short --write"
 prove: $(VENV)/.dev
 	@$(BIN)/python -m tests.prove $(ARGS)
@@ -50,6 +54,16 @@ prove: $(VENV)/.dev
 # A quarter of an hour and 9 GB in /tmp; for a first look: make bench-log ARGS="--turns 1000 10000"
 bench-log: $(VENV)/.dev
 	@$(BIN)/python -m tests.benchmarks.log $(ARGS)
+
+# The public sets are no part of the project: make bench-checks DATA=folder-with-the-sets
+bench-checks: $(VENV)/.dev
+	@$(BIN)/python -m tests.benchmarks.checks --data $(DATA) $(ARGS)
+
+train-checks: $(VENV)/.dev
+	@$(BIN)/python -m tests.benchmarks.checks --data $(DATA) --train $(ARGS)
+
+bench-injection: $(VENV)/.dev
+	@$(BIN)/python -m tests.benchmarks.injection --data $(DATA) $(ARGS)
 
 lock:
 	sh requirements/lock.sh

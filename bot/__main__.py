@@ -10,29 +10,19 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import click
-from rich.console import Console as Screen
-from rich.table import Table
 
 from bot import app, evaluation
+from bot.cli.articles import articles
+from bot.cli.gaps import gaps
+from bot.cli.options import BAD_INPUT, EXAMPLE_QUESTIONS, articles_option, settings_with
+from bot.cli.tables import print_table
 from bot.console import Console
 from bot.doctor import examine
 from bot.errors import FrontdeskError
-from bot.knowledge.articles import read_articles
 from bot.log import backup
-from bot.settings import Settings, load_settings
-from bot.understanding import language_of
+from bot.settings import load_settings
 from prompts import PromptError
 from serving.errors import ServingError
-
-EXAMPLE_QUESTIONS = Path(__file__).parent.parent / "examples" / "shop" / "questions.jsonl"
-BAD_INPUT = 2
-
-_articles_option = click.option(
-    "--articles",
-    "folder",
-    type=click.Path(path_type=Path),
-    help="Folder of articles; else the setting FRONTDESK_ARTICLES.",
-)
 
 
 def main() -> NoReturn:
@@ -96,40 +86,8 @@ def doctor(console: Console) -> None:
         sys.exit(BAD_INPUT)
 
 
-@cli.group()
-def articles() -> None:
-    """Check and search the help articles."""
-
-
-@articles.command("check")
-@_articles_option
-@click.pass_obj
-def check_articles(console: Console, folder: Path | None) -> None:
-    """List the files that can't be read, and why; exits with 2 when there are any."""
-    found, broken = read_articles(_with_articles(folder).frontdesk_articles)
-    console.say(f"{len(found)} articles, {sum(len(a.passages) for a in found)} passages.")
-    for file in broken:
-        console.error(f"{file.path}: {file.reason}.")
-    if broken:
-        sys.exit(BAD_INPUT)
-
-
-@articles.command("search")
-@click.argument("question")
-@_articles_option
-@click.pass_obj
-def search_articles(console: Console, question: str, folder: Path | None) -> None:
-    """Show the passages found for QUESTION, with their scores."""
-    settings = _with_articles(folder)
-
-    async def search() -> None:
-        async with app.open_workbench(settings, console, with_model=False) as frontdesk:
-            hits = await frontdesk.knowledge.search(question, language_of(question))
-            for hit in hits:
-                mark = "answers " if hit.is_answer else "too far "
-                console.say(f"{mark}{hit.score:.3f}  {hit.passage.article}: {hit.passage.heading}")
-
-    _run(search())
+articles.add_command(gaps)
+cli.add_command(articles)
 
 
 @cli.group()
@@ -138,7 +96,7 @@ def answers() -> None:
 
 
 @answers.command("evaluate")
-@_articles_option
+@articles_option
 @click.option(
     "--questions",
     type=click.Path(path_type=Path),
@@ -153,7 +111,7 @@ def evaluate_answers(
     console: Console, folder: Path | None, questions: Path, model: bool, stream: bool, as_json: bool
 ) -> None:
     """Ask every question of a file and print how many answers are right."""
-    settings = _with_articles(folder)
+    settings = settings_with(folder)
     asked = evaluation.read_questions(questions)
 
     async def evaluate() -> list[evaluation.Outcome]:
@@ -168,7 +126,7 @@ def evaluate_answers(
         replies = [evaluation.as_json(outcome) for outcome in outcomes]
         click.echo(json.dumps({"summary": rows, "replies": replies}, ensure_ascii=False, indent=1))
     else:
-        _print_table(rows)
+        print_table(rows)
 
 
 @cli.group("log")
@@ -215,27 +173,8 @@ def restore(console: Console, source: Path) -> None:
         )
 
 
-def _with_articles(folder: Path | None) -> Settings:
-    return load_settings(**({"frontdesk_articles": folder} if folder else {}))
-
-
 def _run(work: Coroutine[Any, Any, Any]) -> Any:
     return asyncio.run(work)
-
-
-def _print_table(rows: list[dict[str, Any]]) -> None:
-    table = Table()
-    for name in rows[0]:
-        table.add_column(name.replace("_", " "), justify="right")
-    for row in rows:
-        table.add_row(*(_cell(value) for value in row.values()))
-    Screen(width=150).print(table)
-
-
-def _cell(value: object) -> str:
-    if isinstance(value, float):
-        return f"{value:.0f}" if value > 1 else f"{value:.1%}"
-    return "–" if value is None else str(value)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from bot.lines import looks_unfinished
 from bot.log import inbox, record, usage
 from bot.log.inbox import Received
 from bot.log.store import Store
-from bot.messages import Attachment, Place, Stage
+from bot.messages import Attachment, Dialogue, Place, Stage
 from bot.ports import Channel
 from bot.preview import Preview
 from bot.privacy import mask
@@ -178,6 +178,7 @@ class Attempt:
             has_stopped=self._has_stopped,
             chosen=context.chosen,
             has_files=any(message.attachments for message in self.batch),
+            dialogue=Dialogue(channel=last.channel, address=last.address, customer=last.customer),
         )
         if max(message.attempts for message in self.batch) >= LARGEST_ATTEMPTS:
             logger.error("Message %d ended the program before; handed off.", last.id)

@@ -11,7 +11,7 @@ import random
 import signal
 import socket
 import sqlite3
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,13 +28,22 @@ from adapters.telegram import TelegramChannel
 from adapters.terminal import TerminalChannel
 from adapters.web.app import create_app
 from adapters.web.channel import WebChannel
+from bot.actions import declarations
+from bot.actions.agent import Agent
+from bot.actions.service import Actions
 from bot.background import in_background
+from bot.candidates.approved import ApprovedAnswers
 from bot.candidates.drafts import DraftWriter
+from bot.candidates.trimming import texts_to_encode
+from bot.checks.answers import AnswerCheck
+from bot.checks.replies import NO_RULES, ReplyChecks
+from bot.checks.rules import RULES_FILE, Rules, read_rules
 from bot.console import Console
 from bot.conversation import ConversationManager
 from bot.delivery import Delivery
-from bot.errors import AttachmentError, ChannelUnreachable, LogError, SettingsError
-from bot.knowledge.encoder import E5Encoder
+from bot.errors import AttachmentError, ChannelUnreachable, SettingsError
+from bot.knowledge.encoder import E5Encoder, Encoder
+from bot.knowledge.gaps import find_gaps
 from bot.knowledge.search import Knowledge
 from bot.limits import ANSWER_SECONDS, Limits
 from bot.log import review
@@ -47,6 +56,7 @@ from bot.model_server import ModelServer, embedded_engine
 from bot.ports import Channel, Dialogues, Inbox, Platform
 from bot.ranking.policy import FixedOrder
 from bot.settings import Settings
+from bot.upkeep import Upkeep
 from prompts import Prompts
 
 if TYPE_CHECKING:
@@ -71,20 +81,28 @@ class Frontdesk:
         self.metrics = Metrics(self.registry)
         self.model = ModelServer(settings, self.metrics.model_called)
         self.metrics.follow_breaker(self.model.breaker)
-        self.knowledge = Knowledge(store, E5Encoder())
+        encoder = _encoder(settings)
+        self.knowledge = Knowledge(store, encoder)
         self.metrics.watch_encoder(lambda: self.knowledge.questions_waiting)
+        self.approved = ApprovedAnswers(store, self.knowledge.meaning, utc_now)
+        self.actions = _actions(settings, store, prompts, self.model)
+        checks = ReplyChecks(AnswerCheck(encoder, self.knowledge.in_encoder), rules_of(settings))
         self.conversations = ConversationManager(
             knowledge=self.knowledge,
+            approved=self.approved,
             drafts=DraftWriter(
                 self.model.chat_model,
                 prompts,
                 drafts=settings.frontdesk_drafts,
                 longest_tokens=self.model.draft_tokens,
                 languages=self.model.languages,
+                checks=checks,
             ),
             prompts=prompts,
             policy=FixedOrder(),
             rng=random.Random(),  # noqa: S311 - draws replies, no secrets
+            actions=self.actions,
+            checks=checks,
         )
         self.dialogues = StoredDialogues(store)
         self.platforms: dict[str, Platform] = {}
@@ -113,6 +131,16 @@ class Frontdesk:
         """Return which links replies may have: to the articles' own hosts, and those set."""
         return Links(self.knowledge.hosts() | frozenset(self.settings.frontdesk_link_hosts))
 
+    def upkeep(self, console: Console) -> Upkeep:
+        """Return what keeps the articles up to date, telling so at the console."""
+        return Upkeep(self.settings, self.knowledge, self.encode, console)
+
+    async def encode(self, progress: Callable[[int, int], None]) -> None:
+        """Make every vector that is missing, calling `progress(done, total)`; resumable."""
+        await self.approved.load()
+        await self.knowledge.encode(progress)
+        await self.knowledge.meaning.prepare(texts_to_encode(self.knowledge.passages()), progress)
+
     async def attachment(self, number: int) -> tuple[Attachment, bytes]:
         """Return a customer's file by its number in the log.
 
@@ -128,6 +156,8 @@ class Frontdesk:
 
     async def close(self) -> None:
         """Close what was opened beside the database."""
+        if self.actions:
+            await self.actions.close()
         await self.model.close()
         self.knowledge.close()
         if self._transcriber:
@@ -162,7 +192,9 @@ async def open_frontdesk(
             console.warn(warning)
         frontdesk = Frontdesk(settings, prompts, store)
         try:
-            await _sync_articles(frontdesk, console)
+            await frontdesk.upkeep(console).bring_in()
+            if frontdesk.actions:
+                await frontdesk.actions.confirmations.resume()
             yield frontdesk
         finally:
             await frontdesk.close()
@@ -190,7 +222,11 @@ async def chat_in_terminal(settings: Settings, console: Console) -> None:
         await frontdesk.model.greet(console)
         terminal = TerminalChannel(frontdesk.delivery, frontdesk.prompts)
         frontdesk.delivery.add(terminal)
-        async with in_background(_encode(frontdesk, console), frontdesk.model.run(console)):
+        async with in_background(
+            frontdesk.upkeep(console).run(),
+            frontdesk.model.run(console),
+            _prepare_actions(frontdesk),
+        ):
             await terminal.run()
         await frontdesk.delivery.finish(FINISH_SECONDS)
 
@@ -221,7 +257,7 @@ async def open_workbench(
     changes = {} if with_model else {"frontdesk_drafts": 0}
     settings = settings.model_copy(update=changes)
     async with open_frontdesk(settings, console, folder / "frontdesk.db") as frontdesk:
-        await frontdesk.knowledge.encode(console.encoding)
+        await frontdesk.encode(console.encoding)
         if not with_model:
             yield frontdesk
             return
@@ -249,11 +285,6 @@ def listening_socket(settings: Settings) -> socket.socket:
             f"Port {port} on {host} can't be used ({os.strerror(err.errno or 0)}); stop the "
             "program that listens there, or set FRONTDESK_PORT."
         ) from err
-
-
-async def _sync_articles(frontdesk: Frontdesk, console: Console) -> None:
-    synced = await frontdesk.knowledge.sync(frontdesk.settings.frontdesk_articles, utc_now())
-    console.articles(synced)
 
 
 async def _check(platform: Platform, console: Console) -> None:
@@ -355,6 +386,48 @@ def _secret(value: SecretStr | None) -> str | None:
     return value.get_secret_value() if value else None
 
 
+def rules_of(settings: Settings) -> Rules:
+    """Return the company's rules for replies. Raises ArticlesError for a broken file."""
+    if settings.frontdesk_rules is not None:
+        return read_rules(settings.frontdesk_rules)
+    file = settings.frontdesk_articles / RULES_FILE
+    return read_rules(file) if file.is_file() else NO_RULES
+
+
+def _actions(
+    settings: Settings, store: Store, prompts: Prompts, model: ModelServer
+) -> Actions | None:
+    """Return the declared tools, None without a file of them.
+
+    Raises SettingsError for a file that can't be used.
+    """
+    file = settings.frontdesk_actions
+    if file is None:
+        return None
+    declared = declarations.load(file)
+    # The default model is too small to choose tools.
+    may_choose = model.engine is None if declared.agent is None else declared.agent
+    agent = Agent(model.chat_model, prompts) if may_choose else None
+    return Actions(declared, file.parent, store, prompts, agent)
+
+
+async def _prepare_actions(frontdesk: Frontdesk) -> None:
+    if frontdesk.actions:
+        await frontdesk.actions.prepare()
+
+
+def _encoder(settings: Settings) -> Encoder:
+    if settings.frontdesk_embeddings_url is None:
+        return E5Encoder()
+    from bot.knowledge.embeddings_server import EmbeddingsServer
+
+    return EmbeddingsServer(
+        settings.frontdesk_embeddings_url,
+        settings.frontdesk_embeddings_model,
+        settings.frontdesk_embeddings_key,
+    )
+
+
 def _transcriber(settings: Settings) -> "Transcriber | None":
     if settings.frontdesk_transcription_url is None:
         return None
@@ -386,7 +459,11 @@ async def _serve(
     server = _web_server(frontdesk, web, channels, accounts, routes)
     await frontdesk.delivery.resume()
     console.started(frontdesk.settings, channels, password)
-    async with in_background(_encode(frontdesk, console), frontdesk.model.run(console)):
+    async with in_background(
+        frontdesk.upkeep(console).run(),
+        frontdesk.model.run(console),
+        _prepare_actions(frontdesk),
+    ):
         pages = asyncio.create_task(server.serve(sockets=[web_socket]))
         async with in_background(*(platform.run() for platform in platforms)):
             stop = asyncio.create_task(_signalled())
@@ -406,7 +483,16 @@ def _web_server(
     accounts: Accounts,
     platform_routes: Sequence[BaseRoute],
 ) -> "_Server":
-    admin = Admin(frontdesk.store, accounts, frontdesk.prompts, utc_now, frontdesk.attachment)
+    admin = Admin(
+        frontdesk.store,
+        accounts,
+        frontdesk.prompts,
+        utc_now,
+        frontdesk.attachment,
+        approved=frontdesk.approved,
+        gaps=lambda: find_gaps(frontdesk.store, frontdesk.knowledge.meaning, utc_now()),
+        approvals=frontdesk.actions.confirmations if frontdesk.actions else None,
+    )
     app = create_app(
         web,
         [*admin.routes(), *platform_routes],
@@ -431,14 +517,6 @@ class _Server(uvicorn.Server):
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
-
-
-async def _encode(frontdesk: Frontdesk, console: Console) -> None:
-    """Make the missing vectors; until they are there, words alone decide."""
-    try:
-        await frontdesk.knowledge.encode(console.encoding)
-    except LogError as err:
-        console.warn(f"The articles could not be encoded: {err}")
 
 
 async def _signalled() -> None:

@@ -11,14 +11,22 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 
-from bot.candidates.article import article_answer
+from bot.actions.calls import Acted
+from bot.actions.service import Actions
+from bot.candidates import nearby
+from bot.candidates.approved import ApprovedAnswers
+from bot.candidates.article import as_answer, shown_passages
 from bot.candidates.commands import command_reply
 from bot.candidates.drafts import DraftWriter, Show, Shown
 from bot.candidates.fixed import busy, handoff, reply_without_articles, slow_down
+from bot.candidates.foreign import introduced
+from bot.candidates.trimming import trimmed_texts
+from bot.checks.replies import ReplyChecks
+from bot.concerns import concern_of
 from bot.knowledge.scoring import Hit
 from bot.knowledge.search import Knowledge
 from bot.limits import Allowance, ShedReason, Unlimited
-from bot.messages import Candidate, Decision, Generation, Language, Stage, Turn
+from bot.messages import Candidate, Decision, Dialogue, Generation, Language, Stage, Turn
 from bot.ranking.policy import FixedOrder, Policy, decide
 from bot.understanding import Understood, understand
 from prompts import Prompts
@@ -33,7 +41,7 @@ class Utterance:
     """A customer's message, clean and masked, and what is known about its conversation.
 
     `language` is the conversation's so far; `chosen` the one that the customer asked for.
-    `has_stopped` says whether a "/stop" ended an answer.
+    `has_stopped` says whether a "/stop" ended an answer. Without a `dialogue` no tool is used.
     """
 
     text: str
@@ -42,6 +50,7 @@ class Utterance:
     chosen: Language | None = None
     has_files: bool = False
     has_stopped: bool = False
+    dialogue: Dialogue | None = None
 
 
 class Halt:
@@ -64,7 +73,8 @@ class Halt:
 class Answer:
     """What is to be said to a message, and everything that led to it.
 
-    `model_calls` are those that were begun for it, also by attempts that were dropped.
+    `model_calls` are those that were begun for it, also by attempts that were dropped; `actions`
+    the keys of the tools' calls that the reply asks for or tells.
     """
 
     message: Understood
@@ -73,6 +83,7 @@ class Answer:
     generation: Generation | None = None
     latency_ms: float = 0.0
     model_calls: int = 0
+    actions: tuple[str, ...] = ()
 
 
 class ConversationManager:
@@ -82,12 +93,18 @@ class ConversationManager:
         self,
         *,
         knowledge: Knowledge,
+        approved: ApprovedAnswers,
         drafts: DraftWriter,
         prompts: Prompts,
         policy: Policy,
         rng: random.Random,
+        actions: Actions | None = None,
+        checks: ReplyChecks | None = None,
     ) -> None:
+        self._actions = actions
+        self._checks = checks or ReplyChecks()
         self._knowledge = knowledge
+        self._approved = approved
         self._drafts = drafts
         self._prompts = prompts
         self._policy = policy
@@ -112,8 +129,11 @@ class ConversationManager:
         started = time.perf_counter()
         message = understand(utterance.text, utterance.language, utterance.chosen)
         fixed = await self._fixed_reply(message, utterance)
+        acted = await self._act(message, utterance, allowance or Unlimited()) if not fixed else None
         if fixed:
             answer = Answer(message=message, decision=self._decide([fixed]))
+        elif acted and acted.is_whole:
+            answer = self._as_answer(message, acted)
         else:
             answer = await self._from_articles(
                 message,
@@ -123,7 +143,25 @@ class ConversationManager:
                 halt or Halt(),
                 allowance or Unlimited(),
             )
+        if acted and not acted.is_whole:
+            answer = _behind(acted, answer)
         return replace(answer, latency_ms=(time.perf_counter() - started) * 1000)
+
+    async def _act(
+        self, message: Understood, utterance: Utterance, allowance: Allowance
+    ) -> Acted | None:
+        """Return what tools make of a message, None where they have nothing to do with it."""
+        if self._actions is None or utterance.dialogue is None:
+            return None
+        return await self._actions.answer(message, utterance.dialogue, utterance.history, allowance)
+
+    def _as_answer(self, message: Understood, acted: Acted) -> Answer:
+        return Answer(
+            message=message,
+            decision=self._decide(acted.candidates),
+            generation=acted.generation,
+            actions=acted.keys,
+        )
 
     def failure(self, utterance: Utterance) -> Answer:
         """Return the hand-off that is said when answering itself failed."""
@@ -148,8 +186,14 @@ class ConversationManager:
 
     async def _fixed_reply(self, message: Understood, utterance: Utterance) -> Candidate | None:
         """Return the reply to a command, a courtesy or a message without words, else None."""
+        if message.kind == "question" and (concern := concern_of(message.text)):
+            return handoff(concern, message.language, self._prompts)
+        if message.kind == "question" and self._checks.rules.wants_person(message.text):
+            return handoff("risk", message.language, self._prompts)
         if message.command is None or message.command.name == "human":
             return reply_without_articles(message, self._prompts, has_files=utterance.has_files)
+        if message.command.name == "confirm" and self._actions:
+            return None
         article: Sequence[Hit] = ()
         if message.command.name == "start" and message.command.argument:
             article = self._knowledge.article(message.command.argument, message.language)
@@ -171,12 +215,13 @@ class ConversationManager:
         allowance: Allowance,
     ) -> Answer:
         await progress("searching")
-        hits = await self._search(message, allowance.encoder_seconds)
+        message, hits, is_picked = await self._find(message, history, allowance)
         # A hand-off is always on the slate.
-        candidates = [handoff("no_article", message.language, self._prompts)]
-        if from_article := article_answer(hits):
-            candidates.insert(0, from_article)
-        if halt.stopped.is_set() or not self._drafts.can_write(message.language, hits):
+        candidates = await self._without_model(message, history, hits, allowance, is_picked)
+        # The team's own words and a question back need no draft beside them.
+        is_settled = candidates[0].source in ("approved", "clarification")
+        can_write = not is_settled and self._drafts.can_write(message.language, hits)
+        if halt.stopped.is_set() or not can_write:
             return Answer(message=message, decision=self._decide(candidates), hits=tuple(hits))
         generation: Generation | None
         async with allowance.model_call() as seconds:
@@ -194,13 +239,64 @@ class ConversationManager:
                 )
         return Answer(message=message, decision=decision, hits=tuple(hits), generation=generation)
 
-    async def _search(self, message: Understood, encoder_seconds: float) -> list[Hit]:
+    async def _find(
+        self, message: Understood, history: Sequence[Turn], allowance: Allowance
+    ) -> tuple[Understood, list[Hit], bool]:
+        """Return what is really asked, its passages, and whether the customer picked the article.
+
+        Who picks one of the articles that were offered asks the question before once more, of it.
+        """
+        if pick := nearby.picked(message.text, history):
+            asked = replace(message, text=pick.question)
+            hits = await self._search(asked, allowance.encoder_seconds)
+            if of_it := [hit for hit in hits if hit.passage.title == pick.title]:
+                return asked, of_it, True
+        return message, await self._search(message, allowance.encoder_seconds, history), False
+
+    async def _without_model(
+        self,
+        message: Understood,
+        history: Sequence[Turn],
+        hits: Sequence[Hit],
+        allowance: Allowance,
+        is_picked: bool,
+    ) -> list[Candidate]:
+        """Return the candidates that need no model, in the fixed order; the last is a hand-off."""
+        language, seconds = message.language, allowance.encoder_seconds
+        approved = None if is_picked else await self._approved.match(message, seconds)
+        unclear = (
+            None if is_picked else nearby.clarification(hits, history, language, self._prompts)
+        )
+        shown = list(hits[:1]) if is_picked else shown_passages(hits)
+        article = None
+        if shown:
+            meaning = self._knowledge.meaning
+            trimmed = await trimmed_texts(shown, message.text, meaning, seconds)
+            article = self._checks.article(as_answer(shown, trimmed, nearby.related(hits)))
+            article = introduced(article, shown[0], language, self._prompts)
+        found = [candidate for candidate in (approved, unclear, article) if candidate]
+        return [*found, self._handoff(hits, language)]
+
+    def _handoff(self, hits: Sequence[Hit], language: Language) -> Candidate:
+        if hits and hits[0].is_answer:  # drawn only where nothing that was found may be shown
+            return handoff("not_grounded", language, self._prompts)
+        reply = handoff("no_article", language, self._prompts)
+        return nearby.with_hints(reply, hits, language, self._prompts)
+
+    async def _search(
+        self, message: Understood, encoder_seconds: float, history: Sequence[Turn] = ()
+    ) -> list[Hit]:
+        said = [turn.text for turn in history]
         if message.language == message.written:
             return await self._knowledge.search(
-                message.text, message.language, encoder_seconds=encoder_seconds
+                message.text, message.language, history=said, encoder_seconds=encoder_seconds
             )
         return await self._knowledge.search_translated(
-            message.text, message.written, message.language, encoder_seconds=encoder_seconds
+            message.text,
+            message.written,
+            message.language,
+            history=said,
+            encoder_seconds=encoder_seconds,
         )
 
     async def _choose_then_write(
@@ -227,10 +323,22 @@ class ConversationManager:
             return self._decide([shown.draft, *others]), shown.generation
         if halt.is_asked_for:
             return decision.written(_as_it_stands(shown), shown.draft), shown.generation
-        return decision.written(_closed(shown, others[0]), shown.draft), shown.generation
+        closing = next(other for other in others if other.refusal is None)
+        return decision.written(_closed(shown, closing), shown.draft), shown.generation
 
     def _decide(self, candidates: Sequence[Candidate]) -> Decision:
         return decide(self._policy, candidates, self._rng)
+
+
+def _behind(acted: Acted, answer: Answer) -> Answer:
+    """Return an answer behind what became of something that its customer said yes to."""
+    [told], chosen = acted.candidates, answer.decision.candidate
+    together = replace(
+        chosen,
+        text=f"{told.text}\n\n{chosen.text}",
+        handoff_reason=told.handoff_reason or chosen.handoff_reason,
+    )
+    return replace(answer, decision=answer.decision.written(together), actions=acted.keys)
 
 
 def _as_it_stands(shown: Shown) -> Candidate:

@@ -12,9 +12,28 @@ Language = Literal["en", "zh"]
 LANGUAGES: tuple[Language, ...] = ("en", "zh")
 
 Role = Literal["customer", "assistant", "agent"]
-Source = Literal["draft", "article", "courtesy", "clarification", "handoff", "command", "busy"]
+Source = Literal[
+    "draft",
+    "article",
+    "approved",
+    "action",
+    "courtesy",
+    "clarification",
+    "handoff",
+    "command",
+    "busy",
+]
 Stage = Literal["searching", "writing"]
-HandoffReason = Literal["no_article", "asked_for_person", "failure"]
+HandoffReason = Literal[
+    "no_article",
+    "not_grounded",
+    "asked_for_person",
+    "complaint",
+    "risk",
+    "failure",
+    "action_failed",
+    "approval",
+]
 AttachmentKind = Literal["photo", "document", "voice", "audio", "video", "other"]
 Verdict = Literal["up", "down", "withdrawn"]
 Complaint = Literal["wrong", "off_topic", "unclear", "incomplete"]
@@ -96,11 +115,21 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Dialogue:
+    """Whose conversation it is, and where: the channel, the address there, the customer's id."""
+
+    channel: str
+    address: str
+    customer: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Turn:
-    """One party's contribution to a conversation."""
+    """One party's contribution to a conversation; `source` is set on the assistant's, if known."""
 
     role: Role
     text: str
+    source: Source | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -228,4 +257,4 @@ class Outgoing:
     @property
     def invites_feedback(self) -> bool:
         """Whether it answers a question, so that a thumb up or down says something."""
-        return self.source in ("draft", "article") and not self.is_retraction
+        return self.source in ("draft", "article", "approved") and not self.is_retraction

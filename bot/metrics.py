@@ -27,6 +27,9 @@ class Metrics:
         self._answered = Counter(
             "frontdesk_replies", "Replies by source", ["channel", "source"], registry=registry
         )
+        self._handed_off = Counter(
+            "frontdesk_handoffs", "Hand-offs by reason", ["channel", "reason"], registry=registry
+        )
         self._seconds = Histogram(
             "frontdesk_answer_seconds",
             "Time to find an answer",
@@ -97,8 +100,10 @@ class Metrics:
         self._received.labels(channel, "new" if is_new else "duplicate").inc()
 
     def answered(self, channel: str, answer: Answer) -> None:
-        """Count an answer, its time and its refused drafts."""
+        """Count an answer, its hand-off, its time and its refused drafts."""
         self._answered.labels(channel, answer.decision.candidate.source).inc()
+        if reason := answer.decision.candidate.handoff_reason:
+            self._handed_off.labels(channel, reason).inc()
         self._seconds.observe(answer.latency_ms / 1000)
         refused = sum(candidate.refusal is not None for candidate in answer.decision.candidates)
         self._refused.inc(refused)

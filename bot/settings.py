@@ -59,6 +59,19 @@ class Settings(BaseSettings):
 
     frontdesk_data: Path = Field(Path("data"), description="folder of the database and the models")
     frontdesk_articles: Path = Field(EXAMPLE_ARTICLES, description="folder of help articles")
+    frontdesk_website: str | None = Field(
+        None,
+        description="address of your help pages or their sitemap.xml, or a file with one address "
+        "a line; `frontdesk articles sync` fetches them",
+    )
+    frontdesk_actions: Path | None = Field(
+        None, description="file of tools that the bot may use (actions.yaml); unset: none"
+    )
+    frontdesk_rules: Path | None = Field(
+        None,
+        description="file of the company's rules for replies; unset: rules.yaml in the articles "
+        "folder, if there is one",
+    )
     frontdesk_host: str = Field("127.0.0.1", description="address the web server listens on")
     frontdesk_port: int = Field(8080, ge=1, le=65535, description="port of the web server")
     frontdesk_admin_password: SecretStr | None = Field(
@@ -109,6 +122,15 @@ class Settings(BaseSettings):
     frontdesk_link_hosts: Listed[str] = Field(
         (), description="hosts that replies may link to, beside those of the articles' own urls"
     )
+    frontdesk_embeddings_url: HttpUrl | None = Field(
+        None,
+        description="OpenAI-compatible server for the search by meaning, ending in /v1; unset: the "
+        "encoder of the package",
+    )
+    frontdesk_embeddings_model: str = Field(
+        "text-embedding-3-small", description="model id at that server"
+    )
+    frontdesk_embeddings_key: SecretStr | None = Field(None, description="key of that server")
     frontdesk_transcription_url: HttpUrl | None = Field(
         None, description="OpenAI-compatible server for voice messages, ending in /v1; unset: none"
     )
@@ -149,6 +171,20 @@ class Settings(BaseSettings):
     def database(self) -> Path:
         """The database file."""
         return self.frontdesk_data / "frontdesk.db"
+
+    @property
+    def website_pages(self) -> Path:
+        """The folder of the website's pages, as they were fetched last."""
+        return self.frontdesk_data / "website"
+
+    @property
+    def article_folders(self) -> tuple[Path, ...]:
+        """The folders that articles are read from; a website alone replaces the example shop."""
+        if self.frontdesk_website is None:
+            return (self.frontdesk_articles,)
+        if "frontdesk_articles" not in self.model_fields_set:
+            return (self.website_pages,)
+        return (self.frontdesk_articles, self.website_pages)
 
     @classmethod
     def settings_customise_sources(

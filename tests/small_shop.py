@@ -16,7 +16,9 @@ from typing import Any
 import numpy as np
 from prometheus_client import CollectorRegistry
 
+from bot.actions.service import Actions
 from bot.answering import Transcribe
+from bot.candidates.approved import ApprovedAnswers
 from bot.candidates.drafts import DraftWriter
 from bot.conversation import ConversationManager
 from bot.delivery import Delivery
@@ -248,11 +250,13 @@ class Desk:
 
     store: Store
     knowledge: Knowledge
+    approved: ApprovedAnswers
     conversations: Any
     delivery: Delivery
     channel: ScriptedChannel
     pauses: Pauses
     registry: CollectorRegistry
+    actions: Any = None
 
     async def ask(
         self,
@@ -292,11 +296,12 @@ async def open_desk(
     between_tokens_seconds: float = 5.0,
     policy: Policy | None = None,
     limits: Limits | None = None,
+    actions: Callable[[Store, ChatModel], Actions] | None = None,
 ) -> AsyncIterator[Desk]:
     """Open the desk of the small shop in `folder`; without `model_url` no model answers.
 
     `around` may put something around the manager that finds the answers. `streams` lets answers
-    appear while they are written.
+    appear while they are written. `actions` makes the tools.
     """
     prompts = Prompts.load()
     channel = channel or ScriptedChannel()
@@ -306,6 +311,7 @@ async def open_desk(
     with Store(folder / "frontdesk.db") as store:
         knowledge = Knowledge(store, WordEncoder())
         await knowledge.sync(write_articles(folder / "articles"), NOW)
+        approved = ApprovedAnswers(store, knowledge.meaning, lambda: NOW)
         writer = DraftWriter(
             chat_model,
             prompts,
@@ -313,13 +319,18 @@ async def open_desk(
             longest_tokens=160,
             languages=("en", "zh"),
         )
+        tools = actions(store, chat_model) if actions else None
+        if tools:
+            await tools.confirmations.resume()
         conversations = around(
             ConversationManager(
                 knowledge=knowledge,
+                approved=approved,
                 drafts=writer,
                 prompts=prompts,
                 policy=policy or FixedOrder(),
                 rng=random.Random(7),
+                actions=tools,
             )
         )
         delivery = Delivery(
@@ -334,8 +345,11 @@ async def open_desk(
         )
         delivery.add(channel)
         try:
-            yield Desk(store, knowledge, conversations, delivery, channel, pauses, registry)
+            parts = (store, knowledge, approved, conversations, delivery)
+            yield Desk(*parts, channel, pauses, registry, tools)
         finally:
             await delivery.finish(DEADLINE_SECONDS)
+            if tools:
+                await tools.close()
             await chat_model.close()
             knowledge.close()

@@ -194,7 +194,7 @@ def test_that_every_broken_article_is_listed(run: Run, articles: Path) -> None:
     outcome = run("articles", "check", "--articles", str(articles))
 
     assert outcome.code == 2
-    assert "一.md: it is not UTF-8 text." in outcome.said
+    assert "一.md: it is not UTF-8 text; save it as UTF-8." in outcome.said
     assert "[bold]x.md: its front matter has a wrong language" in outcome.said
 
 

@@ -8,11 +8,13 @@ import pytest
 import pytest_asyncio
 
 from bot.conversation import Answer, ConversationManager, Utterance
-from bot.messages import Language, Stage
+from bot.log.approved import Wording, add
+from bot.messages import Language, Stage, Turn
 from bot.ranking.policy import FixedOrder
 from prompts import Prompts
 from tests.fakes.vllm_api import Break, FakeVllm, Fault
 from tests.small_shop import (
+    NOW,
     QUESTION,
     RETURNS_EN,
     RETURNS_ZH,
@@ -115,6 +117,7 @@ def test_that_a_failure_is_said_in_the_customers_language(
 ) -> None:
     manager = ConversationManager(
         knowledge=None,  # type: ignore[arg-type]
+        approved=None,  # type: ignore[arg-type]
         drafts=None,  # type: ignore[arg-type]
         prompts=prompts,
         policy=None,  # type: ignore[arg-type]
@@ -306,3 +309,55 @@ async def test_that_no_draft_is_written_that_is_not_chosen(
 
     assert (vllm.chats, shown, found.generation) == ([], [], None)
     assert fates(found) == [("draft", True, 0.0), ("article", True, 1.0), ("handoff", True, 0.0)]
+
+
+# What comes before a draft: a person, the team's words, a question back.
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [("I will sue you", "risk"), ("我要投诉你们的客服", "complaint")],
+    ids=["risk", "complaint"],
+)
+async def test_that_a_persons_business_is_handed_on_before_anything_is_searched(
+    desk: Desk, vllm: FakeVllm, text: str, reason: str
+) -> None:
+    found = await answer(desk, text)
+
+    assert (slate(found), found.hits, vllm.chats) == (["handoff"], (), [])
+    assert found.decision.candidate.handoff_reason == reason
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+async def test_that_no_model_is_asked_beside_an_approved_answer(
+    desk: Desk, vllm: FakeVllm, language: Language
+) -> None:
+    wording = Wording(text="Yes. 可以。", questions=(QUESTION[language],), language=language)
+    await desk.store.write(lambda db: add(db, wording, "admin", NOW))
+    await desk.approved.load()
+
+    found = await answer(desk, QUESTION[language])
+
+    assert slate(found) == ["approved", "article", "handoff"]
+    assert (found.decision.candidate.text, vllm.chats) == ("Yes. 可以。", [])
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+async def test_that_a_picked_article_answers_the_question_before(
+    desk: Desk, prompts: Prompts, language: Language
+) -> None:
+    title = {"en": "Return an item", "zh": "退货"}[language]
+    offer = prompts.text("clarification", language, titles=f"- {title}\n- X")
+    history = (
+        Turn(role="customer", text=QUESTION[language]),
+        Turn(role="assistant", text=offer, source="clarification"),
+    )
+
+    async def progress(stage: Stage) -> None:
+        pass
+
+    found = await desk.conversations.answer(Utterance(text=title, history=history), progress)
+
+    assert found.message.text == QUESTION[language]
+    assert {hit.passage.title for hit in found.hits} == {title}
+    assert found.decision.candidate.text == ARTICLE[language]

@@ -2,11 +2,11 @@
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, quote, urlencode
+from urllib.parse import quote, urlencode
 
 from starlette.middleware import Middleware
 from starlette.requests import Request
@@ -14,6 +14,10 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 
 from adapters.admin import guard
+from adapters.admin.actions import ActionPages, Approvals
+from adapters.admin.approved import ApprovedPages, Reload
+from adapters.admin.forms import form_fields
+from adapters.admin.gaps import FindGaps, GapPages
 from adapters.rendering import is_web_address
 from adapters.web.language import page_language, remember_language
 from adapters.web.page import OwnFiles, templates
@@ -38,17 +42,32 @@ Fetch = Callable[[int], Awaitable[tuple[Attachment, bytes]]]
 class Admin:
     """The pages below `/admin`.
 
-    `fetch` gets a customer's file by its number in the log, or raises AttachmentError.
+    `fetch` gets a customer's file by its number in the log, or raises AttachmentError; `approved`
+    are the approved answers as the conversations use them, `gaps` groups the open questions;
+    `approvals` carries out what tools are asked to change, None without tools.
     """
 
     def __init__(
-        self, store: Store, accounts: Accounts, prompts: Prompts, clock: Clock, fetch: Fetch
+        self,
+        store: Store,
+        accounts: Accounts,
+        prompts: Prompts,
+        clock: Clock,
+        fetch: Fetch,
+        *,
+        approved: Reload,
+        gaps: FindGaps,
+        approvals: Approvals | None = None,
     ) -> None:
         self._store = store
         self._accounts = accounts
         self._prompts = prompts
         self._clock = clock
         self._fetch = fetch
+        self._approved = ApprovedPages(store, accounts, clock, self._page, approved)
+        self._gaps = GapPages(store, accounts, clock, self._page, gaps)
+        self._actions = ActionPages(store, accounts, self._page, approvals)
+        self._has_actions = approvals is not None
         self._templates = templates(HERE / "templates")
         self._templates.filters |= {
             "moment": moment,
@@ -67,6 +86,9 @@ class Admin:
             Route("/conversations/{id}", self.transcript),
             Route("/conversations/{id}/settle", self.settle, methods=["POST"]),
             Route("/attachments/{id}", self.attachment),
+            *self._approved.routes(),
+            *self._gaps.routes(),
+            *self._actions.routes(),
             Mount("/static", OwnFiles(directory=HERE / "static")),
             Route("/{path:path}", self.missing),
         ]
@@ -79,7 +101,7 @@ class Admin:
 
     async def log_in(self, request: Request) -> Response:
         """Check the password and begin a session."""
-        form = await _form(request)
+        form = await form_fields(request)
         address = request.client.host if request.client else ""
         login = await self._accounts.log_in(form.get("password", ""), address)
         if login.token is None:
@@ -184,6 +206,7 @@ class Admin:
             language=language,
             labels=self._prompts.labels(LABELS, language),
             is_logged_in=hasattr(request.state, "session"),
+            has_actions=self._has_actions,
             switch=_switch(request, "en" if language == "zh" else "zh"),
             now=self._clock(),
             **values,
@@ -219,15 +242,6 @@ def file_name(attachment: Attachment, number: int) -> str:
     own = re.split(r"[/\\]", attachment.name)[-1]
     kept = "".join(character for character in own if character.isprintable()).strip(" .")
     return kept[-LONGEST_FILE_NAME:] or f"{attachment.kind}-{number}"
-
-
-async def _form(request: Request) -> Mapping[str, str]:
-    """Return the fields of a small form; anything else counts as an empty one."""
-    try:
-        fields = parse_qs((await request.body()).decode(), max_num_fields=10)
-    except ValueError:
-        return {}
-    return {name: values[0] for name, values in fields.items()}
 
 
 def _filters(request: Request) -> review.Filters:

@@ -6,7 +6,10 @@ from prompts import Prompts
 
 _HANDOFF_PROMPTS: dict[HandoffReason, str] = {
     "no_article": "handoff",
+    "not_grounded": "handoff_not_grounded",
     "asked_for_person": "handoff_requested",
+    "complaint": "handoff_complaint",
+    "risk": "handoff_risk",
     "failure": "handoff_failure",
 }
 

@@ -24,17 +24,19 @@ class Policy(Protocol):
 
 
 class FixedOrder:
-    """A grounded draft before the article answer, and that before a hand-off.
+    """What the team approved, a question back, a grounded draft, the article answer, a hand-off.
 
     Among grounded drafts the best supported one is shown, and of equals the likelier one.
     """
 
-    version = "fixed-order/1"
+    version = "fixed-order/2"
     _ORDER: tuple[Source, ...] = (
         "command",
         "courtesy",
+        "approved",
         "clarification",
         "draft",
+        "action",
         "article",
         "handoff",
     )

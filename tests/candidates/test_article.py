@@ -4,13 +4,19 @@ from dataclasses import replace
 
 import pytest
 
-from bot.candidates.article import article_answer, citation
-from bot.knowledge.scoring import ENOUGH_WITHOUT_VECTORS, NEAR
-from bot.messages import Citation, PassageId
+from bot.candidates.article import as_answer, citation, shown_passages
+from bot.knowledge.scoring import NEAR, Hit
+from bot.messages import Candidate, Choice, Citation, PassageId
 from tests.small_shop import RETURNS_EN, RETURNS_ZH, hit, passage
 
 ENGLISH = passage(RETURNS_EN, "en-returns")
+FAR = 0.2
 CHINESE = passage(RETURNS_ZH, "zh-returns", "zh", title="退货")
+
+
+def article_answer(hits: list[Hit]) -> Candidate | None:
+    shown = shown_passages(hits)
+    return as_answer(shown) if shown else None
 
 
 def test_that_no_passage_gives_no_answer() -> None:
@@ -32,9 +38,7 @@ def test_that_the_best_passage_is_shown_as_it_stands(of: object) -> None:
 
 
 def test_that_a_passage_too_far_from_the_question_is_not_shown() -> None:
-    far = ENOUGH_WITHOUT_VECTORS - 0.01
-
-    assert article_answer([hit(ENGLISH, far), hit(CHINESE, far)]) is None
+    assert article_answer([hit(ENGLISH, FAR), hit(CHINESE, FAR)]) is None
 
 
 @pytest.mark.parametrize(
@@ -56,6 +60,16 @@ def test_that_passages_of_another_article_are_never_mixed_in() -> None:
 
     assert answer is not None
     assert answer.text == RETURNS_EN
+
+
+def test_that_a_long_passage_is_shown_trimmed_and_others_stand_below() -> None:
+    other = Choice(label="Refunds", command="Refunds")
+    shown = shown_passages([hit(ENGLISH)])
+
+    answer = as_answer(shown, {ENGLISH.id: "You can return an item."}, [other])
+
+    assert (answer.text, answer.choices) == ("You can return an item.", (other,))
+    assert answer.features["kept"] == len(answer.text) / len(RETURNS_EN)
 
 
 def test_that_an_article_without_a_link_is_cited_by_its_title() -> None:

@@ -64,6 +64,9 @@ def test_that_a_question_has_no_fixed_reply(prompts: Prompts, text: str) -> None
     ("reason", "task"),
     [
         ("no_article", "handoff"),
+        ("not_grounded", "handoff_not_grounded"),
+        ("complaint", "handoff_complaint"),
+        ("risk", "handoff_risk"),
         ("asked_for_person", "handoff_requested"),
         ("failure", "handoff_failure"),
     ],

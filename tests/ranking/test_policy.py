@@ -40,7 +40,7 @@ def test_that_the_order_is_fixed(
     assert decision.chosen == chosen
     assert decision.candidate is slate[chosen]
     assert decision.propensities == tuple(float(i == chosen) for i in range(len(slate)))
-    assert decision.policy == "fixed-order/1"
+    assert decision.policy == "fixed-order/2"
 
 
 SOURCES: tuple[Source, ...] = ("draft", "article", "courtesy", "clarification", "handoff")

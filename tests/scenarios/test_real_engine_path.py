@@ -12,6 +12,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 from pydantic import SecretStr
 
+from bot.candidates.approved import ApprovedAnswers
 from bot.candidates.drafts import DraftWriter
 from bot.conversation import ConversationManager
 from bot.delivery import Delivery
@@ -19,6 +20,7 @@ from bot.grounding import check
 from bot.knowledge.encoder import E5Encoder
 from bot.knowledge.search import Knowledge
 from bot.limits import Limits
+from bot.log.accounts import utc_now
 from bot.log.store import Store
 from bot.metrics import Metrics
 from bot.model import ChatModel, Timeouts
@@ -70,6 +72,7 @@ async def test_that_a_question_is_answered_through_the_real_engine(
         await knowledge.encode(lambda done, total: None)
         manager = ConversationManager(
             knowledge=knowledge,
+            approved=ApprovedAnswers(store, knowledge.meaning, utc_now),
             drafts=writer,
             prompts=prompts,
             policy=FixedOrder(),

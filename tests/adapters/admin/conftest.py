@@ -1,6 +1,6 @@
 """The admin pages behind the web application's middleware, in process, with a clock that stands."""
 
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,12 +12,20 @@ from starlette.applications import Starlette
 from adapters.admin import Admin
 from adapters.web.app import create_app
 from adapters.web.channel import WebChannel
+from bot.actions.confirmations import Confirmations
+from bot.actions.toolbox import Toolbox
+from bot.candidates.approved import ApprovedAnswers
 from bot.errors import AttachmentError
+from bot.knowledge.encoder import Vectors
+from bot.knowledge.gaps import Gap, find_gaps
+from bot.knowledge.meaning import Meaning
 from bot.log.accounts import Accounts
 from bot.log.store import Store
 from bot.messages import Attachment
 from prompts import Prompts
+from tests.actions.order_shop import over_http
 from tests.adapters.web.dialogues import Clock, ScriptedInbox
+from tests.small_shop import WordEncoder
 
 PASSWORD = "correct horse battery staple"
 BASE = "http://testserver"
@@ -59,8 +67,21 @@ def files() -> Files:
     return Files()
 
 
+async def encode(work: Callable[[Sequence[str]], Vectors], texts: Sequence[str]) -> Vectors:
+    return work(texts)
+
+
 @pytest.fixture
-async def app(store: Store, clock: Clock, prompts: Prompts, files: Files) -> Starlette:
+def approvals(store: Store, clock: Clock, prompts: Prompts) -> Confirmations:
+    """Tools whose service is not there."""
+    toolbox = Toolbox(over_http("http://127.0.0.1:9"), Path())
+    return Confirmations(toolbox, store, prompts, clock)
+
+
+@pytest.fixture
+async def app(
+    store: Store, clock: Clock, prompts: Prompts, files: Files, approvals: Confirmations
+) -> Starlette:
     accounts = Accounts(store, clock)
     await accounts.prepare(PASSWORD)
 
@@ -68,7 +89,22 @@ async def app(store: Store, clock: Clock, prompts: Prompts, files: Files) -> Sta
         return {}
 
     web = WebChannel(ScriptedInbox(store), store)
-    admin = Admin(store, accounts, prompts, clock, files)
+    meaning = Meaning(store, WordEncoder(), encode)
+    approved = ApprovedAnswers(store, meaning, clock)
+
+    async def gaps() -> list[Gap]:
+        return await find_gaps(store, meaning, clock())
+
+    admin = Admin(
+        store,
+        accounts,
+        prompts,
+        clock,
+        files,
+        approved=approved,
+        gaps=gaps,
+        approvals=approvals,
+    )
     return create_app(web, admin.routes(), ready, dict, CollectorRegistry(), prompts)
 
 

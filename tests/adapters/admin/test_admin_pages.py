@@ -568,11 +568,21 @@ def test_that_every_word_of_the_pages_is_a_label() -> None:
         used |= set(re.findall(r"labels\.(\w+)", path.read_text(encoding="utf-8"))) - {"get"}
     known = set(Prompts.load().labels("admin", "en"))
     kinds = ("channel_", "language_", "role_", "source_", "reason_", "state_")
-    kinds = (*kinds, "kind_", "verdict_", "complaint_", "origin_")
+    kinds = (
+        *kinds,
+        "kind_",
+        "verdict_",
+        "complaint_",
+        "origin_",
+        "refusal_",
+        "feature_",
+        "action_",
+    )
     by_name = {name for name in known if name.startswith(kinds)}
     assert used - known == set()
     assert known & set(dir(dict)) == set()  # in a template those would name the method
-    assert known - used - by_name == {"wrong_password", "too_many_attempts"}
+    problems = {"approved_incomplete", "approved_no_day", "approved_no_article"}
+    assert known - used - by_name == {"wrong_password", "too_many_attempts", *problems}
 
 
 def with_files(*files: Attachment) -> Incoming:
@@ -599,9 +609,13 @@ def mark_as_edited_and_deleted(db: Database) -> None:
 
 def write_reasons(db: Database, turn: str, text: str = "") -> None:
     """Write a passage that changed since, a call that failed, and a delivery that failed."""
-    db.execute("INSERT OR IGNORE INTO articles VALUES ('a', 'A', 'en', '', 'd', 't', NULL)")
     db.execute(
-        "INSERT INTO passages VALUES ('p', 'a', 0, ?, ?, ?, 'en', ?, '2026-11-24')",
+        "INSERT OR IGNORE INTO articles (id, title, language, url, digest, updated_at)"
+        " VALUES ('a', 'A', 'en', '', 'd', 't')"
+    )
+    db.execute(
+        "INSERT INTO passages (id, article, position, title, heading, text, language, url,"
+        " retired_at) VALUES ('p', 'a', 0, ?, ?, ?, 'en', ?, '2026-11-24')",
         [text or "Return an item", text or "How long", text or "You have within 30 days.", text],
     )
     db.execute(
