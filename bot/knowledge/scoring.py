@@ -23,7 +23,7 @@ PASSAGE_COVERAGE_WEIGHT = 0.05
 FUSED_STANDING = 1 / 3
 
 # The probability from which an article is taken to answer the question.
-ENOUGH = 0.5
+ENOUGH = 0.4
 # A second passage of the same article is shown too when it is this close to the first.
 NEAR = 0.015
 _LEAST_DEVIATION = 0.01  # of cosines: few articles can be all alike
