@@ -66,7 +66,7 @@ async def test_that_articles_left_out_are_told(articles: Path, vllm: FakeVllm) -
         finding.name: finding.detail for finding in await examine(settings(articles, vllm.url))
     }
 
-    assert "left out 1: 坏.md (it is not UTF-8 text)" in found["articles"]
+    assert "left out 1: 坏.md (it is not UTF-8 text; save it as UTF-8)" in found["articles"]
 
 
 async def test_that_a_corrupt_database_is_told(articles: Path, vllm: FakeVllm) -> None:

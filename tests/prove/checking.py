@@ -251,4 +251,7 @@ def _shows(posts: list[Post], text: str) -> bool:
 
 
 def _plain(text: Any) -> str:
-    return re.sub(r"\s+", "", text if isinstance(text, str) else json.dumps(text))
+    """Return a text without spaces, and without what platforms show of Markdown otherwise."""
+    text = text if isinstance(text, str) else json.dumps(text)
+    text = re.sub(r"(?m)^[-•] +", "", re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", text))
+    return re.sub(r"\s+", "", text)
