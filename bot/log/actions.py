@@ -227,12 +227,6 @@ def requests(db: Database) -> list[dict[str, Any]]:
     )
 
 
-def of_turn(db: Database, turn: TurnId) -> list[dict[str, Any]]:
-    """Return the calls behind a reply, as they are logged."""
-    sql = "SELECT * FROM actions WHERE asked_in = :turn OR told_in = :turn ORDER BY id"
-    return list(db.query(sql, {"turn": turn}))
-
-
 def _row(
     dialogue: Dialogue,
     tool: str,

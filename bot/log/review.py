@@ -155,6 +155,18 @@ class AttachmentRecord:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ActionRecord:
+    """A tool's call that a reply asks about or tells of."""
+
+    tool: str
+    arguments: str
+    state: str
+    error: str | None
+    approved_by: str | None
+    created_at: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FeedbackRecord:
     """What a customer thought of a reply."""
 
@@ -184,6 +196,7 @@ class TurnRecord:
     delivery: DeliveryRecord | None
     attachments: tuple[AttachmentRecord, ...]
     feedback: tuple[FeedbackRecord, ...]
+    actions: tuple[ActionRecord, ...]
     is_superseded: bool
     is_withdrawn: bool
 
@@ -451,6 +464,7 @@ def _turn_records(db: Database, turns: list[sqlite3.Row]) -> tuple[TurnRecord, .
     deliveries = by_turn(_DELIVERIES, partial(_record, DeliveryRecord))
     attachments = by_turn(_ATTACHMENTS, partial(_record, AttachmentRecord))
     feedback = by_turn(_FEEDBACK, partial(_record, FeedbackRecord))
+    actions = by_turn(_ACTIONS, partial(_record, ActionRecord))
     return tuple(
         _record(
             TurnRecord,
@@ -462,6 +476,7 @@ def _turn_records(db: Database, turns: list[sqlite3.Row]) -> tuple[TurnRecord, .
             delivery=next(iter(deliveries.get(turn["id"], ())), None),
             attachments=tuple(attachments.get(turn["id"], ())),
             feedback=tuple(feedback.get(turn["id"], ())),
+            actions=tuple(actions.get(turn["id"], ())),
             is_superseded=turn["superseded_by"] is not None,
             is_withdrawn=turn["withdrawn_at"] is not None,
         )
@@ -482,6 +497,12 @@ _PASSAGES = """
 """
 _GENERATIONS = """
     SELECT * FROM generations WHERE turn IN (SELECT value FROM json_each(:ids)) ORDER BY id
+"""
+_ACTIONS = """
+    SELECT asked_in AS turn, * FROM actions WHERE asked_in IN (SELECT value FROM json_each(:ids))
+    UNION
+    SELECT told_in AS turn, * FROM actions WHERE told_in IN (SELECT value FROM json_each(:ids))
+    ORDER BY created_at
 """
 _HANDOFFS = """
     SELECT handoffs.* FROM turns JOIN handoffs

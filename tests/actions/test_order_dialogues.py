@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from bot.log import actions as log
-from bot.messages import Language, Outgoing, TurnId
+from bot.log import review
+from bot.messages import Language, Outgoing
 from tests.actions.order_shop import OPEN_ORDER, ORDER, Clock, order_desk, over_http, states
 from tests.fakes.orders_api import TOKEN, FakeOrders, Fault
 from tests.small_shop import QUESTION, Desk, incoming
@@ -68,10 +68,10 @@ async def test_that_an_order_is_told_in_both_languages_without_a_model(desk: Des
     )
     assert (english.source, chinese.source) == ("action", "action")
     assert await states(desk) == [("order_status", "done")] * 2
-    [first, _] = await desk.rows("SELECT told_in FROM actions ORDER BY id")
-    [call] = await desk.store.read(lambda db: log.of_turn(db, TurnId(str(first[0]))))
-    assert (call["tool"], call["arguments"]) == ("order_status", f'{{"number": "{ORDER}"}}')
-    assert call["result_size"] > 0
+    found = await desk.store.read(lambda db: review.transcript(db, english.conversation))
+    assert found is not None
+    [call] = found.turns[-1].actions
+    assert (call.tool, call.arguments) == ("order_status", f'{{"number": "{ORDER}"}}')
 
 
 async def test_that_a_number_that_is_missing_is_asked_for_and_then_used(desk: Desk) -> None:
