@@ -7,6 +7,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from sqlite_utils import Database
 
 from bot.actions.confirmations import Confirmations
 from bot.actions.toolbox import Toolbox
@@ -14,7 +15,7 @@ from bot.log import actions
 from bot.log.store import Store
 from prompts import Prompts
 from tests.actions.order_shop import ADA, OPEN_ORDER, over_http
-from tests.adapters.web.dialogues import Clock
+from tests.adapters.web.dialogues import HANDOFF, Clock, message, write_exchange
 from tests.fakes.orders_api import TOKEN, FakeOrders
 
 HOSTILE = "<script>alert(1)</script>"
@@ -62,6 +63,21 @@ async def test_that_what_waits_is_shown_escaped(admin: httpx.AsyncClient, key: s
     assert OPEN_ORDER in page
     assert HOSTILE not in page
     assert f"/admin/actions/{key}/approve" in page
+
+
+async def test_that_the_transcript_shows_the_call_behind_a_reply(
+    admin: httpx.AsyncClient, key: str, store: Store
+) -> None:
+    def fill(db: Database) -> str:
+        reply = write_exchange(db, message("Cancel it"), [HANDOFF])
+        db.execute("UPDATE actions SET asked_in = ? WHERE id = ?", [reply.turn, key])
+        return str(reply.conversation)
+
+    page = (await admin.get(f"/admin/conversations/{await store.write(fill)}")).text
+
+    assert "<code>cancel_order</code>" in page
+    assert OPEN_ORDER in page
+    assert "Waits for approval" in page
 
 
 async def test_that_several_approvals_carry_it_out_once(
