@@ -129,7 +129,7 @@ class Frontdesk:
 
     def links(self) -> Links:
         """Return which links replies may have: to the articles' own hosts, and those set."""
-        return Links(self.knowledge.hosts() | frozenset(self.settings.frontdesk_link_hosts))
+        return Links(frozenset(self.settings.frontdesk_link_hosts), self.knowledge.hosts)
 
     def upkeep(self, console: Console) -> Upkeep:
         """Return what keeps the articles up to date, telling so at the console."""

@@ -7,21 +7,28 @@ make bare addresses clickable, though not inside code.
 """
 
 import re
-from dataclasses import dataclass
+from collections.abc import Callable
 from urllib.parse import urlsplit
 
 # Chinese, Japanese and Korean letters, for the inside of a pattern's brackets.
 CJK = "\u2e80-\u2fdf\u3040-\u30ff\u3105-\u312f\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff"
 
 
-@dataclass(frozen=True, slots=True)
+def _none() -> frozenset[str]:
+    return frozenset()
+
+
 class Links:
-    """The hosts to which links may lead, each named in full: no host stands for those below it."""
+    """The hosts to which links may lead, each named in full: no host stands for those below it.
 
-    hosts: frozenset[str]
+    `of_articles` gives those of the articles, in small letters, which may change at any time.
+    """
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "hosts", frozenset(host.lower() for host in self.hosts))
+    def __init__(
+        self, hosts: frozenset[str], of_articles: Callable[[], frozenset[str]] = _none
+    ) -> None:
+        self._hosts = frozenset(host.lower() for host in hosts)
+        self._of_articles = of_articles
 
     def allows(self, url: str) -> bool:
         """Return whether this is an http or https address on one of the hosts."""
@@ -31,7 +38,8 @@ class Links:
         is_plain = (
             "@" not in parts.netloc and not parts.netloc.endswith(":") and _has_good_port(url)
         )
-        return is_plain and (parts.hostname or "") in self.hosts
+        host = parts.hostname or ""
+        return is_plain and (host in self._hosts or host in self._of_articles())
 
 
 def _has_good_port(url: str) -> bool:

@@ -104,6 +104,7 @@ class Knowledge:
         self._passages: dict[PassageId, Passage] = {}
         self._articles: dict[str, list[Passage]] = {}
         self._questions: dict[str, list[str]] = {}
+        self._hosts: frozenset[str] = frozenset()
         self._matrices: dict[Language, PassageMatrix] = {}
 
     async def sync(
@@ -252,8 +253,7 @@ class Knowledge:
 
     def hosts(self) -> frozenset[str]:
         """Return the hosts of the articles' own addresses."""
-        urls = {passage.url for passage in self._passages.values()}
-        return frozenset(host for url in urls if (host := urlsplit(url).hostname))
+        return self._hosts
 
     def close(self) -> None:
         """Let the encoder's thread end."""
@@ -383,6 +383,8 @@ class Knowledge:
             )
         )
         self._passages = {passage.id: passage for passage in passages}
+        urls = {passage.url for passage in passages}
+        self._hosts = frozenset(host for url in urls if (host := urlsplit(url).hostname))
         self._articles = {}
         for passage in passages:
             self._articles.setdefault(passage.article, []).append(passage)

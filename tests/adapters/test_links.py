@@ -51,6 +51,15 @@ def test_that_only_the_named_hosts_are_allowed(url: str, expected: bool) -> None
     assert Links(frozenset({"Shop.EXAMPLE"})).allows(url) is expected
 
 
+def test_that_hosts_of_articles_count_as_soon_as_they_are_there() -> None:
+    hosts: set[str] = set()
+    links = Links(frozenset(), lambda: frozenset(hosts))
+    before = links.allows("https://help.example/returns")
+    hosts.add("help.example")
+
+    assert (before, links.allows("https://help.example/returns")) == (False, True)
+
+
 @pytest.mark.parametrize(
     "text",
     [
