@@ -8,13 +8,13 @@ ENGINE ?= $(if $(wildcard /dev/nvidia0),gpu,cpu)
 TORCH := torch==2.13.0
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps
 
-.PHONY: help run setup test lint format lock bench-serving bench-channels bench-log bench-checks bench-injection train-checks bench-retrieval prove clean
+.PHONY: help run setup test coverage lint format lock bench-serving bench-channels bench-log bench-checks bench-injection train-checks bench-retrieval prove clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make run      set up and start everything: model, pages, Telegram, Slack (Ctrl-C stops)"
 	@echo "make setup    install into .venv only"
-	@echo "make test     the whole suite        make lint   linters and types"
+	@echo "make test     the whole suite        make lint   linters and types     make coverage"
 	@echo "make prove    the promises of docs/delivery.md, tried for hours"
 
 run: setup
@@ -23,6 +23,10 @@ run: setup
 setup: $(VENV)/.engine-$(ENGINE)
 
 test: $(VENV)/.dev
+	$(BIN)/pytest
+
+# Apart from `make test`, which it slows down.
+coverage: $(VENV)/.dev
 	$(BIN)/coverage run -m pytest
 	$(BIN)/coverage report
 

@@ -205,11 +205,21 @@ def _pages(desk: Desk) -> tuple[Switch, Switch]:
         await desk.store.write(work)
 
     async def free() -> None:
+        # Until it shares its transaction with nothing that finds no room.
+        async with asyncio.timeout(DEADLINE_SECONDS):
+            while not await _is_freed(desk):  # noqa: ASYNC110 - nobody tells of room
+                await asyncio.sleep(0.01)
+
+    return limit, free
+
+
+async def _is_freed(desk: Desk) -> bool:
+    with contextlib.suppress(LogError):
         await desk.store.write(
             lambda db: db.execute("PRAGMA max_page_count = 4294967294").fetchone()
         )
-
-    return limit, free
+        return True
+    return False
 
 
 async def _fill_up(desk: Desk, what: str, limit: Switch, free: Switch) -> Row:
