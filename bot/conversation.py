@@ -11,6 +11,7 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 
+from bot import grounding
 from bot.actions.calls import Acted
 from bot.actions.service import Actions
 from bot.candidates import nearby
@@ -26,7 +27,7 @@ from bot.concerns import concern_of
 from bot.knowledge.scoring import Hit
 from bot.knowledge.search import Knowledge
 from bot.limits import Allowance, ShedReason, Unlimited
-from bot.messages import Candidate, Decision, Dialogue, Generation, Language, Stage, Turn
+from bot.messages import Candidate, Decision, Dialogue, Generation, Language, Passage, Stage, Turn
 from bot.ranking.policy import FixedOrder, Policy, decide
 from bot.understanding import Understood, understand
 from prompts import Prompts
@@ -324,7 +325,8 @@ class ConversationManager:
         if halt.is_asked_for:
             return decision.written(_as_it_stands(shown), shown.draft), shown.generation
         closing = next(other for other in others if other.refusal is None)
-        return decision.written(_closed(shown, closing), shown.draft), shown.generation
+        closed = _closed(shown, closing, message, hits[0].passage)
+        return decision.written(closed, shown.draft), shown.generation
 
     def _decide(self, candidates: Sequence[Candidate]) -> Decision:
         return decide(self._policy, candidates, self._rng)
@@ -351,11 +353,17 @@ def _as_it_stands(shown: Shown) -> Candidate:
     )
 
 
-def _closed(shown: Shown, closing: Candidate) -> Candidate:
-    """Return what stands of a draft, closed with the article answer or a hand-off."""
+def _closed(shown: Shown, closing: Candidate, message: Understood, passage: Passage) -> Candidate:
+    """Return what stands of a draft, closed with the article answer or a hand-off.
+
+    What the closing says itself isn't said before it as well.
+    """
+    closed_with = replace(passage, text=closing.text)
+    repeats = grounding.check(shown.visible, [closed_with], message.text, message.language)
+    beginning = f"{shown.visible}\n\n" if repeats.refusal else ""
     return Candidate(
         source="draft",
-        text=f"{shown.visible}\n\n{closing.text}",
+        text=f"{beginning}{closing.text}",
         citations=tuple(dict.fromkeys((*shown.citations, *closing.citations))),
         features=shown.draft.features,
         handoff_reason=closing.handoff_reason,

@@ -215,7 +215,7 @@ async def test_that_what_stands_is_closed_with_the_article_when_a_later_sentence
     found, shown = await written(desk, language)
 
     assert set(shown) == {beginning}
-    assert found.decision.candidate.text == f"{beginning}\n\n{ARTICLE[language]}"
+    assert found.decision.candidate.text == ARTICLE[language]  # which says the beginning, too
     assert len(found.decision.candidate.citations) == 1
     assert fates(found) == [
         ("draft", True, 1.0),
@@ -224,6 +224,22 @@ async def test_that_what_stands_is_closed_with_the_article_when_a_later_sentence
         ("draft", False, 0.0),
     ]
     assert "50" in found.decision.candidates[3].text
+
+
+async def test_that_a_beginning_that_the_article_does_not_say_stays(
+    tmp_path: Path, vllm: FakeVllm
+) -> None:
+    beginning = "Returning an item is free of charge."
+    vllm.says(beginning + INVENTED["en"])
+    async with open_desk(tmp_path, model_url=vllm.url) as desk:
+        with (tmp_path / "articles" / "en" / "returns.md").open("a", encoding="utf-8") as article:
+            article.write(f"\n## Costs\n\n{beginning}\n")
+        await desk.knowledge.sync(tmp_path / "articles", NOW)
+
+        found, shown = await written(desk, "en")
+
+    assert set(shown) == {beginning}
+    assert found.decision.candidate.text == f"{beginning}\n\n{RETURNS_EN}"
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])
@@ -243,8 +259,7 @@ async def test_that_an_answer_that_breaks_off_is_closed_with_the_article(
 
     found, shown = await written(desk, language)
 
-    beginnings = [f"{SENTENCES[language][0]}\n\n"] if shown else [""]
-    assert found.decision.candidate.text == f"{beginnings[0]}{ARTICLE[language]}"
+    assert found.decision.candidate.text == ARTICLE[language]
     assert bool(shown) == (tokens == 14)
     assert found.generation is not None
     assert found.generation.error
@@ -281,7 +296,7 @@ async def test_that_a_stall_ends_an_answer_in_sight(tmp_path: Path, vllm: FakeVl
         found, shown = await written(desk, "zh")
 
         assert shown == [SENTENCES["zh"][0]]
-        assert found.decision.candidate.text == f"{SENTENCES['zh'][0]}\n\n{RETURNS_ZH}"
+        assert found.decision.candidate.text == RETURNS_ZH
         assert found.generation is not None
         assert found.generation.error == "no more of a draft for 0.5 s"
         await vllm.until(lambda: vllm.abandoned == 1)

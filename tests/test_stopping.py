@@ -191,7 +191,7 @@ async def test_that_a_seen_beginning_is_closed_for_who_went_away(
         await desk.settled()
 
         [reply] = desk.channel.sent
-        assert reply.text == f"{BEGINNING['en']}\n\n{RETURNS_EN}"
+        assert reply.text == RETURNS_EN
 
 
 async def test_that_who_left_before_their_turn_costs_no_model_call(
