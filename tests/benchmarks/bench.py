@@ -32,6 +32,8 @@ LAUNCHER = "tests.benchmarks.launcher"
 ENCODERS = "tests.benchmarks.encoders"
 BARE_LOOP = "tests.benchmarks.bare_loop"
 SOURCE_LINK = "https://help."
+# Where the encoder has no time left, words alone decide, and may find nothing.
+HANDED_OFF = "couldn't find an answer"
 
 Subject = Literal["telegram", "slack", "bare"]
 NAMES: dict[Subject, str] = {
@@ -144,8 +146,8 @@ class Bench:
                 platform = Slack(await stack.enter_async_context(FakeSlack()))
             else:
                 platform = Telegram(await stack.enter_async_context(FakeTelegram()))
-            mark = "" if subject == "bare" else self._plan.mark
-            crowd = Crowd(platform, mark, self._plan.patience_seconds)
+            marks = [""] if subject == "bare" else [self._plan.mark, HANDED_OFF]
+            crowd = Crowd(platform, marks, self._plan.patience_seconds)
             folder = self._folder / f"{subject}-{customers}"
             folder.mkdir()
             if subject == "bare":
@@ -204,6 +206,7 @@ class Bench:
             answered=len(seen),
             unasked=crowd.unasked,
             drafted=sum(_says(one.text, shop.said.get(one.question, "")) for one in seen),
+            handed_off=sum(HANDED_OFF in one.text for one in seen),
             first_ms=p50_p95([one.first_seconds for one in seen], FIRST_TOKEN_SECONDS),
             final_ms=p50_p95([one.final_seconds for one in seen], MODEL_SECONDS),
             messages_per_second=len(seen) / seconds,

@@ -122,15 +122,18 @@ class Slack:
 
 
 class Crowd:
-    """Customers on one platform. `mark` stands in what ends an answer: the link to its source."""
+    """Customers on one platform.
+
+    What ends an answer has one of the `marks`: the link to its source, or a hand-off's words.
+    """
 
     def __init__(
-        self, platform: Telegram | Slack, mark: str, patience_seconds: float = 60.0
+        self, platform: Telegram | Slack, marks: Sequence[str], patience_seconds: float = 60.0
     ) -> None:
         self.platform = platform
         self.unasked = 0
         self.unanswered = 0
-        self._mark = mark
+        self._marks = marks
         self._patience_seconds = patience_seconds
         self._waiting: dict[str, _Waiting] = {}
         platform.fake.calls = Calls(self._see)
@@ -176,7 +179,8 @@ class Crowd:
         if call.params.get("text") in self.platform.placeholders:  # says nothing of the answer
             return
         shown = json.dumps(call.params, ensure_ascii=False, default=str)
-        is_final = call.method not in self.platform.passing and self._mark in shown
+        is_whole = any(mark in shown for mark in self._marks)
+        is_final = is_whole and call.method not in self.platform.passing
         waiting = self._waiting.get(self.platform.chat_of(call.params))
         if waiting is None or waiting.final.done():
             self.unasked += is_final

@@ -35,7 +35,7 @@ SLACK = SlackLimits(post=NO_PACE, update=NO_PACE, stream=NO_PACE)
 async def prepare(questions: Sequence[str]) -> list[str]:
     """Make every vector, and return the questions that an article answers."""
     async with app.open_frontdesk(load_settings(), Console()) as frontdesk:
-        await frontdesk.knowledge.encode(lambda done, total: None)
+        await frontdesk.encode(lambda done, total: None)
         found = [(text, await frontdesk.knowledge.search(text, "en")) for text in questions]
     return [text for text, hits in found if hits and hits[0].is_answer]
 

@@ -16,6 +16,7 @@ COLUMNS = (
     "peak memory, MB",
     "beside the encoders, MB",
     "drafts shown",
+    "handed off",
     "the fakes' core",
 )
 
@@ -25,9 +26,9 @@ class Measurement:
     """One program with so many customers at once.
 
     Times are what was added to the model's own: to its first token, and to its last. Of
-    `answered` messages, `drafted` were answered with the model's words and the others with an
-    article; `unasked` answers came without a question. `fakes_share` is how much of one core the
-    platform, the model and the customers took themselves: near 1, they were the limit.
+    `answered` messages, `drafted` were answered with the model's words, `handed_off` to a person,
+    and the others with an article; `unasked` answers came without a question. `fakes_share` is how
+    much of one core the platform, the model and the customers took: near 1, they were the limit.
     """
 
     program: str
@@ -36,6 +37,7 @@ class Measurement:
     answered: int
     unasked: int
     drafted: int
+    handed_off: int
     first_ms: tuple[float, float]
     final_ms: tuple[float, float]
     messages_per_second: float
@@ -83,6 +85,11 @@ def _row(one: Measurement) -> list[str]:
         f"{one.cpu_seconds_per_1000:.1f}",
         f"{one.peak_megabytes:.0f}",
         "–" if one.beside_encoders_megabytes is None else f"{one.beside_encoders_megabytes:.0f}",
-        f"{one.drafted / one.answered:.0%}" if one.answered else "–",
+        _share(one.drafted, one.answered),
+        _share(one.handed_off, one.answered),
         f"{one.fakes_share:.2f}",
     ]
+
+
+def _share(part: int, whole: int) -> str:
+    return f"{part / whole:.0%}" if whole else "–"

@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.benchmarks.bench import Bench, Plan, Subject
+from bot.candidates.fixed import handoff
+from prompts import Prompts
+from tests.benchmarks.bench import HANDED_OFF, Bench, Plan, Subject
 from tests.benchmarks.customers import Calls, Crowd, Telegram
 from tests.benchmarks.measurement import COLUMNS, Measurement, p50_p95, table
 from tests.benchmarks.programs import ProgramError, started, usage
@@ -55,16 +57,27 @@ async def test_that_a_program_that_fails_is_quoted(tmp_path: Path) -> None:
 
 async def test_that_a_second_answer_to_one_question_counts() -> None:
     async with FakeTelegram() as fake:
-        crowd = Crowd(Telegram(fake), SOURCE)
+        crowd = Crowd(Telegram(fake), [SOURCE])
         for text in ("…", f"Within 30 days. {SOURCE}/returns"):
             fake.calls.append(Call("sendMessage", {"chat_id": 1000, "text": text}))
 
     assert crowd.unasked == 1
 
 
+async def test_that_a_hand_off_is_an_answer() -> None:
+    async with FakeTelegram() as fake:
+        crowd = Crowd(Telegram(fake), [SOURCE, HANDED_OFF])
+        asking = asyncio.create_task(crowd._ask(0, QUESTION["en"]))
+        await fake.until(lambda: fake.unconfirmed)
+        said = handoff("no_article", "en", Prompts.load()).text
+        fake.calls.append(Call("sendMessage", {"chat_id": 1000, "text": said}))
+
+        assert HANDED_OFF in (await asking).text
+
+
 async def test_that_a_placeholder_is_not_the_beginning_of_an_answer() -> None:
     async with FakeTelegram() as fake:
-        crowd = Crowd(Telegram(fake), SOURCE)
+        crowd = Crowd(Telegram(fake), [SOURCE])
         asking = asyncio.create_task(crowd._ask(0, QUESTION["en"]))
         await fake.until(lambda: fake.unconfirmed)
         first = []
@@ -95,6 +108,7 @@ def test_that_the_table_has_the_documented_columns() -> None:
         answered=1000,
         unasked=2,
         drafted=990,
+        handed_off=10,
         first_ms=(100.4, 120.0),
         final_ms=(10.0, 12.25),
         messages_per_second=104.4,
@@ -110,7 +124,7 @@ def test_that_the_table_has_the_documented_columns() -> None:
     assert ruler.count("|") == row.count("|") == len(COLUMNS) + 1
     assert row == (
         "| Frontdesk, Telegram | 50 | 1000 of 1000, 2 twice | 100.4 / 120.0 | 10.0 / 12.2 | 104 "
-        "| 8.9 | 140 | 90 | 99% | 0.50 |"
+        "| 8.9 | 140 | 90 | 99% | 1% | 0.50 |"
     )
     assert head in DOCUMENT.read_text(encoding="utf-8")
 
