@@ -19,6 +19,7 @@ from bot.cli.tables import print_table
 from bot.console import Console
 from bot.doctor import examine
 from bot.errors import FrontdeskError
+from bot.frontdesk import open_workbench
 from bot.log import backup
 from bot.settings import load_settings
 from prompts import PromptError
@@ -115,7 +116,7 @@ def evaluate_answers(
     asked = evaluation.read_questions(questions)
 
     async def evaluate() -> list[evaluation.Outcome]:
-        async with app.open_workbench(settings, console, with_model=model) as frontdesk:
+        async with open_workbench(settings, console, with_model=model) as frontdesk:
             return await evaluation.evaluate(
                 frontdesk.conversations, asked, console.asking, stream=stream
             )

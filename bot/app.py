@@ -1,205 +1,42 @@
-"""Puts the parts together and runs them: the only place that names concrete adapters and engines.
+"""Runs everything: the engine, the pages and the channels, until a signal comes.
 
-settings -> store, model, knowledge, policy -> conversations -> delivery <-> channels
+bot/frontdesk.py makes the parts, bot/channels.py the platforms' channels.
 """
 
 import asyncio
 import contextlib
 import logging
 import os
-import random
 import signal
 import socket
-import sqlite3
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
-from pathlib import Path
-from typing import TYPE_CHECKING
 
 import uvicorn
-from prometheus_client import CollectorRegistry
-from pydantic import SecretStr
 from starlette.routing import BaseRoute
 
 from adapters.admin import Admin
-from adapters.rendering import Links
-from adapters.slack import SlackChannel, SlackInstallations, SlackOAuth
+from adapters.slack import SlackChannel
 from adapters.telegram import TelegramChannel
 from adapters.terminal import TerminalChannel
 from adapters.web.app import create_app
 from adapters.web.channel import WebChannel
-from bot.actions import declarations
-from bot.actions.agent import Agent
-from bot.actions.service import Actions
 from bot.background import in_background
-from bot.candidates.approved import ApprovedAnswers
-from bot.candidates.drafts import DraftWriter
-from bot.candidates.trimming import texts_to_encode
-from bot.checks.answers import AnswerCheck
-from bot.checks.replies import NO_RULES, ReplyChecks
-from bot.checks.rules import RULES_FILE, Rules, read_rules
+from bot.channels import platforms as platforms_of
 from bot.console import Console
-from bot.conversation import ConversationManager
-from bot.delivery import Delivery
-from bot.errors import AttachmentError, ChannelUnreachable, SettingsError
-from bot.knowledge.encoder import E5Encoder, Encoder
+from bot.errors import ChannelUnreachable, SettingsError
+from bot.frontdesk import Frontdesk, open_frontdesk
 from bot.knowledge.gaps import find_gaps
-from bot.knowledge.search import Knowledge
-from bot.limits import ANSWER_SECONDS, Limits
-from bot.log import review
 from bot.log.accounts import Accounts, utc_now
-from bot.log.dialogues import StoredDialogues
-from bot.log.store import Store, sqlite_warning
-from bot.messages import Attachment
-from bot.metrics import Metrics
-from bot.model_server import ModelServer, embedded_engine
-from bot.ports import Channel, Dialogues, Inbox, Platform
-from bot.ranking.policy import FixedOrder
+from bot.model_server import embedded_engine
+from bot.ports import Channel, Platform
 from bot.settings import Settings
-from bot.upkeep import Upkeep
-from prompts import Prompts
-
-if TYPE_CHECKING:
-    from bot.transcription import Transcriber
 
 logger = logging.getLogger(__name__)
 
 # The supervisor that sent SIGTERM waits ten seconds: these, the engine's own, and the rest.
 FINISH_SECONDS = 5.0
 CHECK_SECONDS = 2.0
-NO_LINKS = Links(frozenset())
-
-
-class Frontdesk:
-    """All parts of one running Frontdesk but its edges. Use `open_frontdesk` to make one."""
-
-    def __init__(self, settings: Settings, prompts: Prompts, store: Store) -> None:
-        self.settings = settings
-        self.prompts = prompts
-        self.store = store
-        self.registry = CollectorRegistry()
-        self.metrics = Metrics(self.registry)
-        self.model = ModelServer(settings, self.metrics.model_called)
-        self.metrics.follow_breaker(self.model.breaker)
-        encoder = _encoder(settings)
-        self.knowledge = Knowledge(store, encoder)
-        self.metrics.watch_encoder(lambda: self.knowledge.questions_waiting)
-        self.approved = ApprovedAnswers(store, self.knowledge.meaning, utc_now)
-        self.actions = _actions(settings, store, prompts, self.model)
-        checks = ReplyChecks(AnswerCheck(encoder, self.knowledge.in_encoder), rules_of(settings))
-        self.conversations = ConversationManager(
-            knowledge=self.knowledge,
-            approved=self.approved,
-            drafts=DraftWriter(
-                self.model.chat_model,
-                prompts,
-                drafts=settings.frontdesk_drafts,
-                longest_tokens=self.model.draft_tokens,
-                languages=self.model.languages,
-                checks=checks,
-            ),
-            prompts=prompts,
-            policy=FixedOrder(),
-            rng=random.Random(),  # noqa: S311 - draws replies, no secrets
-            actions=self.actions,
-            checks=checks,
-        )
-        self.dialogues = StoredDialogues(store)
-        self.platforms: dict[str, Platform] = {}
-        self._transcriber = _transcriber(settings)
-        self.delivery = Delivery(
-            store,
-            self.conversations,
-            self.metrics,
-            streams=frozenset(settings.frontdesk_stream),
-            burst_seconds=settings.frontdesk_burst_seconds,
-            transcribe=self._transcribe if self._transcriber else None,
-            limits=Limits(
-                # Who sets a longer wait for drafts wants it, also when there is much to do.
-                answer_seconds=max(ANSWER_SECONDS, (settings.frontdesk_draft_seconds or 0.0) + 2.0),
-                messages_per_minute=settings.frontdesk_customer_messages_per_minute,
-                daily_tokens=settings.frontdesk_customer_tokens_per_day,
-            ),
-        )
-
-    def add(self, platform: Platform) -> None:
-        """Let a platform receive replies, and give out its customers' files."""
-        self.platforms[platform.name] = platform
-        self.delivery.add(platform)
-
-    def links(self) -> Links:
-        """Return which links replies may have: to the articles' own hosts, and those set."""
-        return Links(frozenset(self.settings.frontdesk_link_hosts), self.knowledge.hosts)
-
-    def upkeep(self, console: Console) -> Upkeep:
-        """Return what keeps the articles up to date, telling so at the console."""
-        return Upkeep(self.settings, self.knowledge, self.encode, console)
-
-    async def encode(self, progress: Callable[[int, int], None]) -> None:
-        """Make every vector that is missing, calling `progress(done, total)`; resumable."""
-        await self.approved.load()
-        await self.knowledge.encode(progress)
-        await self.knowledge.meaning.prepare(texts_to_encode(self.knowledge.passages()), progress)
-
-    async def attachment(self, number: int) -> tuple[Attachment, bytes]:
-        """Return a customer's file by its number in the log.
-
-        Raises AttachmentError when there is none, or its platform does not give it out.
-        """
-        found = await self.store.read(lambda db: review.attachment(db, number))
-        if found is None:
-            raise AttachmentError("There is no such file.")
-        channel, attachment = found
-        if channel not in self.platforms:
-            raise AttachmentError(f"The file is at {channel}, which is not set up now.")
-        return attachment, await self.platforms[channel].fetch(attachment)
-
-    async def close(self) -> None:
-        """Close what was opened beside the database."""
-        if self.actions:
-            await self.actions.close()
-        await self.model.close()
-        self.knowledge.close()
-        if self._transcriber:
-            await self._transcriber.close()
-
-    async def _transcribe(self, channel: str, voice: Attachment) -> str:
-        assert self._transcriber is not None
-        content = await self.platforms[channel].fetch(voice)
-        return await self._transcriber.transcribe(content, voice.name or "voice.ogg", None)
-
-    async def readiness(self, channels: Sequence[Channel]) -> Mapping[str, str | None]:
-        """Return each part's trouble as a sentence, or None for those that are well."""
-        parts: dict[str, str | None] = {"model": self.model.trouble()}
-        try:
-            await self.store.read(lambda db: db.execute("SELECT 1 FROM turns LIMIT 1").fetchone())
-            parts["database"] = self.store.trouble()
-        except Exception as err:  # whatever it is, it is what is asked for here
-            parts["database"] = f"The database can't be read ({type(err).__name__})."
-        return parts | {channel.name: channel.trouble() for channel in channels}
-
-
-@contextlib.asynccontextmanager
-async def open_frontdesk(
-    settings: Settings, console: Console, database: Path | None = None
-) -> AsyncIterator[Frontdesk]:
-    """Open the database, bring the articles in, and close everything at the end."""
-    prompts = Prompts.load()
-    store = Store(database or settings.database)
-    try:
-        console.say(f"Database: {store.path}, SQLite {sqlite3.sqlite_version}.")
-        if warning := sqlite_warning():
-            console.warn(warning)
-        frontdesk = Frontdesk(settings, prompts, store)
-        try:
-            await frontdesk.upkeep(console).bring_in()
-            if frontdesk.actions:
-                await frontdesk.actions.confirmations.resume()
-            yield frontdesk
-        finally:
-            await frontdesk.close()
-    finally:
-        store.close()
 
 
 async def run_everything(settings: Settings, console: Console) -> None:
@@ -211,7 +48,7 @@ async def run_everything(settings: Settings, console: Console) -> None:
     with contextlib.closing(web_socket):
         async with open_frontdesk(settings, console) as frontdesk:
             await frontdesk.model.greet(console)
-            platforms = _platforms(frontdesk)
+            platforms = platforms_of(frontdesk)
             await asyncio.gather(*(_check(platform, console) for platform in platforms))
             await _serve(frontdesk, platforms, web_socket, console)
 
@@ -243,30 +80,6 @@ async def run_engine(settings: Settings, console: Console, port: int) -> None:
         task.cancel()
     await engine.stop()
     await running
-
-
-@contextlib.asynccontextmanager
-async def open_workbench(
-    settings: Settings, console: Console, *, with_model: bool
-) -> AsyncIterator[Frontdesk]:
-    """Open a Frontdesk to measure with: a database of its own, every vector made, the model ready.
-
-    The company's log is not touched, so this runs beside `frontdesk run`.
-    """
-    folder = settings.frontdesk_data / "workbench"
-    changes = {} if with_model else {"frontdesk_drafts": 0}
-    settings = settings.model_copy(update=changes)
-    async with open_frontdesk(settings, console, folder / "frontdesk.db") as frontdesk:
-        await frontdesk.encode(console.encoding)
-        if not with_model:
-            yield frontdesk
-            return
-        await frontdesk.model.check()
-        async with in_background(frontdesk.model.run(console)):
-            await frontdesk.model.chat_model.open()
-            if frontdesk.model.engine:
-                await frontdesk.model.engine.wait_ready()
-            yield frontdesk
 
 
 def listening_socket(settings: Settings) -> socket.socket:
@@ -301,143 +114,9 @@ async def _check(platform: Platform, console: Console) -> None:
         console.warn(f"{platform.name} did not answer within {CHECK_SECONDS:g} s; going on.")
 
 
-def _platforms(frontdesk: Frontdesk) -> list[TelegramChannel | SlackChannel]:
-    """Return a channel for each platform whose tokens are set."""
-    settings, links = frontdesk.settings, frontdesk.links()
-    found: list[TelegramChannel | SlackChannel] = []
-    if settings.telegram_bot_token:
-        found.append(telegram_channel(settings, frontdesk.delivery, frontdesk.prompts, links))
-    if has_slack(settings):
-        found.append(
-            slack_channel(
-                settings,
-                frontdesk.delivery,
-                frontdesk.dialogues,
-                frontdesk.prompts,
-                links,
-                frontdesk.store,
-            )
-        )
-    return found
-
-
-def telegram_channel(
-    settings: Settings, inbox: Inbox, prompts: Prompts, links: Links = NO_LINKS
-) -> TelegramChannel:
-    """Return the Telegram channel that the settings describe."""
-    assert settings.telegram_bot_token
-    return TelegramChannel(
-        token=settings.telegram_bot_token.get_secret_value(),
-        base_url=settings.telegram_api_base_url,
-        webhook_url=settings.telegram_webhook_url,
-        webhook_secret=_secret(settings.telegram_webhook_secret),
-        inbox=inbox,
-        prompts=prompts,
-        links=links,
-    )
-
-
-def has_slack(settings: Settings) -> bool:
-    """Return whether anything of Slack is set up."""
-    return any((settings.slack_bot_token, settings.slack_app_token, settings.slack_client_id))
-
-
-def slack_channel(
-    settings: Settings,
-    inbox: Inbox,
-    dialogues: Dialogues,
-    prompts: Prompts,
-    links: Links = NO_LINKS,
-    store: Store | None = None,
-) -> SlackChannel:
-    """Return the Slack channel that the settings describe.
-
-    `store` holds the workspaces that installed the app, where several can. Raises SettingsError
-    when something is missing that the rest needs.
-    """
-    return SlackChannel(
-        bot_token=_secret(settings.slack_bot_token),
-        app_token=_secret(settings.slack_app_token),
-        signing_secret=_secret(settings.slack_signing_secret),
-        oauth=_slack_oauth(settings, store),
-        base_url=settings.slack_api_base_url,
-        answer_channels=frozenset(settings.slack_answer_channels),
-        private_channels=frozenset(settings.slack_private_channels),
-        inbox=inbox,
-        dialogues=dialogues,
-        prompts=prompts,
-        links=links,
-    )
-
-
-def _slack_oauth(settings: Settings, store: Store | None) -> SlackOAuth | None:
-    client_id, secret = settings.slack_client_id, _secret(settings.slack_client_secret)
-    if client_id is None and secret is None:
-        return None
-    if client_id is None or secret is None:
-        missing = "SLACK_CLIENT_SECRET" if client_id else "SLACK_CLIENT_ID"
-        raise SettingsError(f"{missing} is not set; see docs/slack.md, Several workspaces.")
-    assert store is not None
-    installations = SlackInstallations(store, settings.frontdesk_data)
-    return SlackOAuth(client_id=client_id, client_secret=secret, installations=installations)
-
-
-def _secret(value: SecretStr | None) -> str | None:
-    return value.get_secret_value() if value else None
-
-
-def rules_of(settings: Settings) -> Rules:
-    """Return the company's rules for replies. Raises ArticlesError for a broken file."""
-    if settings.frontdesk_rules is not None:
-        return read_rules(settings.frontdesk_rules)
-    file = settings.frontdesk_articles / RULES_FILE
-    return read_rules(file) if file.is_file() else NO_RULES
-
-
-def _actions(
-    settings: Settings, store: Store, prompts: Prompts, model: ModelServer
-) -> Actions | None:
-    """Return the declared tools, None without a file of them.
-
-    Raises SettingsError for a file that can't be used.
-    """
-    file = settings.frontdesk_actions
-    if file is None:
-        return None
-    declared = declarations.load(file)
-    # The default model is too small to choose tools.
-    may_choose = model.engine is None if declared.agent is None else declared.agent
-    agent = Agent(model.chat_model, prompts) if may_choose else None
-    return Actions(declared, file.parent, store, prompts, agent)
-
-
 async def _prepare_actions(frontdesk: Frontdesk) -> None:
     if frontdesk.actions:
         await frontdesk.actions.prepare()
-
-
-def _encoder(settings: Settings) -> Encoder:
-    if settings.frontdesk_embeddings_url is None:
-        return E5Encoder()
-    from bot.knowledge.embeddings_server import EmbeddingsServer
-
-    return EmbeddingsServer(
-        settings.frontdesk_embeddings_url,
-        settings.frontdesk_embeddings_model,
-        settings.frontdesk_embeddings_key,
-    )
-
-
-def _transcriber(settings: Settings) -> "Transcriber | None":
-    if settings.frontdesk_transcription_url is None:
-        return None
-    from bot.transcription import Transcriber  # takes half a second, and few need it
-
-    return Transcriber(
-        url=settings.frontdesk_transcription_url,
-        model=settings.frontdesk_transcription_model,
-        key=settings.frontdesk_transcription_key,
-    )
 
 
 async def _serve(

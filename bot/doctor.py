@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
-from bot import app
+from bot import app, channels
 from bot.errors import FrontdeskError
 from bot.knowledge.articles import read_articles
 from bot.log.store import Store, sqlite_warning
@@ -110,7 +110,7 @@ async def _model_server(settings: Settings) -> str:
 async def _telegram(settings: Settings) -> str:
     if not settings.telegram_bot_token:
         return "not set up"
-    channel = app.telegram_channel(settings, _NOTHING, Prompts.load())
+    channel = channels.telegram_channel(settings, _NOTHING, Prompts.load())
     try:
         return await channel.check()
     finally:
@@ -118,12 +118,12 @@ async def _telegram(settings: Settings) -> str:
 
 
 async def _slack(settings: Settings) -> str:
-    if not app.has_slack(settings):
+    if not channels.has_slack(settings):
         return "not set up"
     with contextlib.ExitStack() as opened:
         # The workspaces that installed the app are in the database.
         store = opened.enter_context(Store(settings.database)) if settings.slack_client_id else None
-        channel = app.slack_channel(settings, _NOTHING, _NOTHING, Prompts.load(), store=store)
+        channel = channels.slack_channel(settings, _NOTHING, _NOTHING, Prompts.load(), store=store)
         try:
             return await channel.check()
         finally:

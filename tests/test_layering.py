@@ -8,8 +8,8 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 OURS = ("bot", "adapters", "prompts", "serving", "examples", "tests")
-COMPOSITION = {"bot.app", "bot.__main__"}
-ASSEMBLE = {"bot.__main__", "bot.cli.articles", "bot.doctor"}
+COMPOSITION = {"bot.app", "bot.channels", "bot.__main__"}
+ASSEMBLE = {"bot.app", "bot.channels", "bot.__main__", "bot.cli.articles", "bot.doctor"}
 MAY_IMPORT_SERVING = {
     "bot.app",
     "bot.__main__",
@@ -64,7 +64,7 @@ def test_that_the_walk_sees_the_imports() -> None:
 @pytest.mark.parametrize(
     ("package", "forbidden", "but"),
     [
-        pytest.param("bot", "adapters", {"bot.app"}, id="bot-adapters"),
+        pytest.param("bot", "adapters", {"bot.app", "bot.channels"}, id="bot-adapters"),
         pytest.param("bot", "serving", MAY_IMPORT_SERVING, id="bot-serving"),
         pytest.param("adapters", "serving", set(), id="adapters-serving"),
         pytest.param("serving", "bot", set(), id="serving-bot"),
@@ -74,7 +74,10 @@ def test_that_the_walk_sees_the_imports() -> None:
         pytest.param("prompts", "adapters", set(), id="prompts-adapters"),
         pytest.param("prompts", "serving", set(), id="prompts-serving"),
         pytest.param("bot", "bot.app", ASSEMBLE, id="nobody-imports-app"),
+        pytest.param("bot", "bot.channels", ASSEMBLE, id="nobody-imports-channels"),
+        pytest.param("bot", "bot.frontdesk", ASSEMBLE, id="nobody-imports-frontdesk"),
         pytest.param("adapters", "bot.app", set(), id="adapters-app"),
+        pytest.param("adapters", "bot.frontdesk", set(), id="adapters-frontdesk"),
         *(
             pytest.param(package, module, set(), id=f"{package}-{module}")
             for package in OURS[:4]

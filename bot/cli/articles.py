@@ -7,12 +7,13 @@ from pathlib import Path
 
 import click
 
-from bot import app, retrieval_evaluation
+from bot import retrieval_evaluation
 from bot.cli.options import BAD_INPUT, EXAMPLE_QUESTIONS, articles_option, settings_with
 from bot.cli.tables import print_table
 from bot.console import Console
 from bot.errors import ArticlesError, LogInUse
 from bot.evaluation import read_questions
+from bot.frontdesk import open_frontdesk, open_workbench
 from bot.knowledge.articles import Broken, article_of, nothing_readable, read_documents
 from bot.knowledge.consistency import contradictions, same_titles, single_lines
 from bot.knowledge.sources.document import Document
@@ -42,7 +43,7 @@ async def _sync(settings: Settings, console: Console) -> None:
     if settings.frontdesk_website:
         await fetch_website(settings, console)
     try:
-        async with app.open_frontdesk(settings, console) as frontdesk:
+        async with open_frontdesk(settings, console) as frontdesk:
             await frontdesk.encode(console.encoding)
     except LogInUse:
         console.say("Frontdesk is running and takes the changes in by itself, within seconds.")
@@ -106,7 +107,7 @@ def search(console: Console, question: str, folder: Path | None) -> None:
     settings = settings_with(folder)
 
     async def find() -> None:
-        async with app.open_workbench(settings, console, with_model=False) as frontdesk:
+        async with open_workbench(settings, console, with_model=False) as frontdesk:
             hits = await frontdesk.knowledge.search(question, language_of(question))
             for hit in hits:
                 mark = "answers " if hit.is_answer else "too far "
@@ -131,7 +132,7 @@ def evaluate(console: Console, folder: Path | None, questions: Path, as_json: bo
     asked = read_questions(questions)
 
     async def rank() -> list[retrieval_evaluation.Ranked]:
-        async with app.open_workbench(settings, console, with_model=False) as frontdesk:
+        async with open_workbench(settings, console, with_model=False) as frontdesk:
             knowledge = frontdesk.knowledge
             expected = retrieval_evaluation.expected_articles(asked, knowledge.articles)
             if unknown := sum(not found for _, found in expected):

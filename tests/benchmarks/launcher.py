@@ -20,8 +20,10 @@ from adapters.slack import SlackChannel
 from adapters.slack.workspaces import SlackLimits
 from adapters.telegram import TelegramChannel
 from adapters.telegram import limits as telegram
-from bot import app
+from bot import app, channels
+from bot import frontdesk as parts
 from bot.console import Console
+from bot.frontdesk import open_frontdesk
 from bot.limits import Limits
 from bot.settings import load_settings
 from tests.benchmarks.profiling import profiled
@@ -34,7 +36,7 @@ SLACK = SlackLimits(post=NO_PACE, update=NO_PACE, stream=NO_PACE)
 
 async def prepare(questions: Sequence[str]) -> list[str]:
     """Make every vector, and return the questions that an article answers."""
-    async with app.open_frontdesk(load_settings(), Console()) as frontdesk:
+    async with open_frontdesk(load_settings(), Console()) as frontdesk:
         await frontdesk.encode(lambda done, total: None)
         found = [(text, await frontdesk.knowledge.search(text, "en")) for text in questions]
     return [text for text, hits in found if hits and hits[0].is_answer]
@@ -42,10 +44,10 @@ async def prepare(questions: Sequence[str]) -> list[str]:
 
 def lift_limits() -> None:
     """Let the channels write as fast as they can: the platforms' limits would be the result."""
-    setattr(app, "TelegramChannel", partial(TelegramChannel, limits=TELEGRAM))  # noqa: B010
+    setattr(channels, "TelegramChannel", partial(TelegramChannel, limits=TELEGRAM))  # noqa: B010
     limits = partial(Limits, model_calls_per_minute=ENOUGH, model_calls_at_once=ENOUGH)
-    setattr(app, "Limits", limits)  # noqa: B010
-    setattr(app, "SlackChannel", partial(SlackChannel, limits=SLACK))  # noqa: B010
+    setattr(parts, "Limits", limits)  # noqa: B010
+    setattr(channels, "SlackChannel", partial(SlackChannel, limits=SLACK))  # noqa: B010
 
 
 def run() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from bot.app import rules_of
+from bot.frontdesk import rules_of
 from bot.candidates.approved import ApprovedAnswers
 from bot.candidates.drafts import DraftWriter
 from bot.checks.replies import ReplyChecks

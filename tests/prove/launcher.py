@@ -30,7 +30,7 @@ from adapters.slack import SlackChannel
 from adapters.slack.workspaces import SlackLimits
 from adapters.telegram import TelegramChannel
 from adapters.web.channel import WebChannel
-from bot import app
+from bot import app, channels
 from bot.console import Console
 from bot.log import inbox, outbox, record
 from bot.settings import load_settings
@@ -120,7 +120,7 @@ def arm(death: Death) -> None:
 def run() -> None:
     """Run everything until a signal comes."""
     slack = SlackLimits(update=NO_PACE, stream=NO_PACE, read=NO_PACE)
-    setattr(app, "SlackChannel", partial(SlackChannel, limits=slack))  # noqa: B010
+    setattr(channels, "SlackChannel", partial(SlackChannel, limits=slack))  # noqa: B010
     if die_at := os.environ.get("FRONTDESK_TEST_DIE_AT"):
         step, _, count = die_at.partition(":")
         arm(Death(step, int(count)))
