@@ -29,7 +29,7 @@ from bot.errors import AttachmentError
 from bot.knowledge.encoder import E5Encoder, Encoder
 from bot.knowledge.search import Knowledge
 from bot.limits import ANSWER_SECONDS, Limits
-from bot.log import review
+from bot.log import transcripts
 from bot.log.accounts import utc_now
 from bot.log.dialogues import StoredDialogues
 from bot.log.store import Store, sqlite_warning
@@ -120,7 +120,7 @@ class Frontdesk:
 
         Raises AttachmentError when there is none, or its platform does not give it out.
         """
-        found = await self.store.read(lambda db: review.attachment(db, number))
+        found = await self.store.read(lambda db: transcripts.attachment(db, number))
         if found is None:
             raise AttachmentError("There is no such file.")
         channel, attachment = found

@@ -22,7 +22,7 @@ from adapters.rendering import is_web_address
 from adapters.web.language import page_language, remember_language
 from adapters.web.page import OwnFiles, templates
 from bot.errors import AttachmentError
-from bot.log import record, review
+from bot.log import conversations, record, transcripts
 from bot.log.accounts import Accounts, Clock
 from bot.log.store import Store
 from bot.messages import LANGUAGES, Attachment, Language
@@ -125,18 +125,20 @@ class Admin:
         """Show the list, with search and filters."""
         filters, after = _filters(request), _page_key(request)
         account = guard.current_session(request).account
-        if filters != review.Filters():
+        if filters != conversations.Filters():
             query = await asyncio.to_thread(_audited_query, request)
             await self._accounts.record(account, "search", query)
         await self._accounts.record(account, "view_list", _key_text(after) if after else "")
-        page = await self._store.browse(lambda db: review.conversations(db, filters, after=after))
+        page = await self._store.browse(
+            lambda db: conversations.conversations(db, filters, after=after)
+        )
         return self._page(
             request,
             "conversations.html",
             page=page,
             filters=filters,
-            channels=await self._store.browse(review.channels),
-            is_filtered=filters != review.Filters(),
+            channels=await self._store.browse(conversations.channels),
+            is_filtered=filters != conversations.Filters(),
             first_page=f"?{_query(request)}" if after else None,
             next_page=_next_page(request, page.next_key),
         )
@@ -146,7 +148,7 @@ class Admin:
         conversation = request.path_params["id"]
         before = _number(request.query_params.get("before", ""))
         transcript = await self._store.browse(
-            lambda db: review.transcript(db, conversation, before=before)
+            lambda db: transcripts.transcript(db, conversation, before=before)
         )
         if transcript is None:
             return await self.missing(request)
@@ -244,11 +246,11 @@ def file_name(attachment: Attachment, number: int) -> str:
     return kept[-LONGEST_FILE_NAME:] or f"{attachment.kind}-{number}"
 
 
-def _filters(request: Request) -> review.Filters:
+def _filters(request: Request) -> conversations.Filters:
     """Return the filters of the address; values that don't exist count as not given."""
     params = request.query_params
     language = next((code for code in LANGUAGES if code == params.get("language")), None)
-    return review.Filters(
+    return conversations.Filters(
         text=params.get("q", "")[:LONGEST_SEARCH].strip(),
         channel=params.get("channel") or None,
         language=language,
@@ -268,16 +270,16 @@ def _audited_query(request: Request) -> str:
     return urlencode({name: value[:LONGEST_SEARCH] for name, value in given.items() if value})
 
 
-def _page_key(request: Request) -> review.PageKey | None:
+def _page_key(request: Request) -> conversations.PageKey | None:
     at, _, conversation = request.query_params.get("after", "").partition("~")
-    return review.PageKey(last_turn_at=at, id=conversation) if conversation else None
+    return conversations.PageKey(last_turn_at=at, id=conversation) if conversation else None
 
 
-def _next_page(request: Request, key: review.PageKey | None) -> str | None:
+def _next_page(request: Request, key: conversations.PageKey | None) -> str | None:
     return f"?{_query(request, after=_key_text(key))}" if key else None
 
 
-def _key_text(key: review.PageKey) -> str:
+def _key_text(key: conversations.PageKey) -> str:
     return f"{key.last_turn_at}~{key.id}"[:LONGEST_SEARCH]
 
 

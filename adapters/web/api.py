@@ -17,7 +17,7 @@ from adapters.web.channel import NAME, Beginning, Question, WebChannel
 from adapters.web.errors import ApiError
 from adapters.web.language import accepted_language, api_language
 from adapters.web.security import is_cross_site
-from bot.log.review import Dialogue, DialogueTurn
+from bot.log.dialogues import Dialogue, DialogueTurn
 from bot.messages import Citation, Incoming, Outgoing
 from prompts import Prompts
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from adapters.web.errors import ApiError
 from bot.errors import LogError
-from bot.log import review
+from bot.log import dialogues
 from bot.log.store import Store
 from bot.messages import Incoming, Outgoing, Place, Stage
 from bot.ports import Inbox
@@ -191,11 +191,11 @@ class WebChannel:
 
     async def stored_reply(self, event_key: str) -> Outgoing | None:
         """Return the reply that the log holds for a question, or None."""
-        return await self._store.read(lambda db: review.reply_to(db, NAME, event_key))
+        return await self._store.read(lambda db: dialogues.reply_to(db, NAME, event_key))
 
-    async def dialogue(self, address: str) -> review.Dialogue | None:
+    async def dialogue(self, address: str) -> dialogues.Dialogue | None:
         """Return what a conversation holds so far, or None when there is no such conversation."""
-        return await self._store.read(lambda db: review.dialogue(db, NAME, address))
+        return await self._store.read(lambda db: dialogues.dialogue(db, NAME, address))
 
     def _tell(self, address: str, event_key: str, event: Event) -> None:
         for question in self._waiting.get(address, ()):

@@ -1,16 +1,42 @@
 """What channels may read of the log."""
 
+import json
+import sqlite3
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from sqlite_utils import Database
 
 from bot.log import outbox
 from bot.log.inbox import customer_language
+from bot.log.rows import as_citations, as_value, select
 from bot.log.store import Store
-from bot.messages import Language, Outgoing, TurnId
+from bot.messages import Citation, Language, Outgoing, TurnId
 from bot.ports import OpenQuestion
 
 MOST_QUESTIONS = 10
+LONGEST_DIALOGUE = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DialogueTurn:
+    """One turn as its customer sees it. `turn` is None while a question waits to be answered."""
+
+    turn: str | None
+    event_key: str | None
+    role: str
+    text: str
+    citations: tuple[Citation, ...]
+    created_at: str
+    handed_off: bool
+    is_answered: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dialogue:
+    """A conversation as its customer sees it, at most the latest 200 turns."""
+
+    turns: tuple[DialogueTurn, ...]
 
 
 class StoredDialogues:
@@ -71,3 +97,62 @@ def _open_questions(db: Database, channel: str, customer: str) -> list[OpenQuest
         [channel, customer, MOST_QUESTIONS],
     ).fetchall()
     return [OpenQuestion(text=text, address=address, asked_at=at) for text, address, at in rows]
+
+
+def reply_to(db: Database, channel: str, event_key: str) -> Outgoing | None:
+    """Return the reply that a message got, as it went out, or None while it has none."""
+    rows = select(
+        db,
+        """
+        SELECT outbox.id, outbox.reply
+        FROM inbox_keys JOIN inbox ON inbox.id = inbox_keys.inbox
+            JOIN outbox ON outbox.turn = inbox.reply
+        WHERE inbox_keys.channel = :channel AND inbox_keys.event_key = :event_key
+        ORDER BY outbox.id LIMIT 1
+        """,
+        {"channel": channel, "event_key": event_key},
+    )
+    return outbox.as_outgoing(rows[0]["id"], json.loads(rows[0]["reply"])) if rows else None
+
+
+def dialogue(db: Database, channel: str, address: str) -> Dialogue | None:
+    """Return what a customer sees of a conversation, or None when there is no such conversation.
+
+    Messages that wait for their answer come last.
+    """
+    place = {"channel": channel, "address": address}
+    turns = select(db, _DIALOGUE, place | {"limit": LONGEST_DIALOGUE})[::-1]
+    waiting = select(db, _WAITING, place | {"limit": LONGEST_DIALOGUE})
+    if not turns and not waiting:
+        return None
+    return Dialogue(turns=tuple(_dialogue_turn(row) for row in turns + waiting))
+
+
+_DIALOGUE = """
+    SELECT turns.id AS turn, inbox.event_key, turns.role, turns.text, shown.citations,
+        turns.created_at, EXISTS (SELECT 1 FROM handoffs
+            WHERE handoffs.conversation = turns.conversation AND handoffs.turn = turns.id)
+            AS handed_off
+    FROM turns JOIN conversations ON conversations.id = turns.conversation
+        LEFT JOIN candidates AS shown ON shown.turn = turns.id AND shown.shown
+        LEFT JOIN inbox ON inbox.turn = turns.id
+    WHERE conversations.channel = :channel AND conversations.address = :address
+    ORDER BY turns.number DESC LIMIT :limit
+"""
+_WAITING = """
+    SELECT NULL AS turn, 'customer' AS role, text, received_at AS created_at, NULL AS citations,
+        event_key, 0 AS handed_off
+    FROM inbox WHERE turn IS NULL AND withdrawn_at IS NULL
+        AND channel = :channel AND address = :address
+    ORDER BY id LIMIT :limit
+"""
+
+
+def _dialogue_turn(row: sqlite3.Row) -> DialogueTurn:
+    return as_value(
+        DialogueTurn,
+        row,
+        citations=as_citations(row["citations"]) if row["citations"] else (),
+        handed_off=bool(row["handed_off"]),
+        is_answered=row["turn"] is not None,
+    )

@@ -23,7 +23,7 @@ from typing import Any
 
 from sqlite_utils import Database
 
-from bot.log import backup, erasure, export, inbox, outbox, record, review
+from bot.log import backup, conversations, erasure, export, inbox, outbox, record, transcripts
 from bot.log.integrity import quick_problem
 from bot.log.store import Store, open_read_only
 from bot.sending import PatientWriter
@@ -60,17 +60,17 @@ def measure(path: Path) -> Iterator[Figure]:
 
 
 def _reads(db: Database) -> Iterator[tuple[str, Callable[[Database], Any]]]:
-    page = review.conversations
+    page = conversations.conversations
     yield "admin list, first page", page
     newest, oldest = _turn_times(db)
     middle = datetime.fromtimestamp((newest.timestamp() + oldest.timestamp()) / 2, UTC)
-    deep = review.PageKey(last_turn_at=middle.isoformat(), id="")
+    deep = conversations.PageKey(last_turn_at=middle.isoformat(), id="")
     yield "admin list, page in the middle", lambda db: page(db, after=deep)
     for name, filters in {
-        "handed off and open": review.Filters(is_open=True),
-        "handed off": review.Filters(handed_off=True),
-        "one language": review.Filters(language="zh"),
-        "another channel, empty": review.Filters(channel="slack"),
+        "handed off and open": conversations.Filters(is_open=True),
+        "handed off": conversations.Filters(handed_off=True),
+        "one language": conversations.Filters(language="zh"),
+        "another channel, empty": conversations.Filters(channel="slack"),
     }.items():
         yield f"admin list, {name}", partial(page, filters=filters)
     for language in ("en", "zh"):
@@ -80,13 +80,13 @@ def _reads(db: Database) -> Iterator[tuple[str, Callable[[Database], Any]]]:
     [conversation] = db.execute(
         "SELECT conversation FROM turns ORDER BY id DESC LIMIT 1"
     ).fetchone()
-    yield "transcript", lambda db: review.transcript(db, conversation)
+    yield "transcript", lambda db: transcripts.transcript(db, conversation)
     yield "export of a customer, 200 questions", _export(REGULAR)
     yield "context of a message", _context
 
 
 def _search(text: str) -> Callable[[Database], Any]:
-    return lambda db: review.conversations(db, review.Filters(text=text))
+    return lambda db: conversations.conversations(db, conversations.Filters(text=text))
 
 
 def _export(customer: str) -> Callable[[Database], Any]:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from bot.log import erasure, review
+from bot.log import conversations, erasure
 from bot.log.store import Store
 from bot.sending import PatientWriter
 from tests.log.writing import LATER, exchange
@@ -33,7 +33,9 @@ async def test_that_no_byte_of_an_erased_customer_stays(store: Store) -> None:
 
     content = stored(store.path)
     assert [word for word in SECRETS if word.encode() in content] == []
-    page = await store.read(lambda db: review.conversations(db, review.Filters(text="parcel")))
+    page = await store.read(
+        lambda db: conversations.conversations(db, conversations.Filters(text="parcel"))
+    )
     assert len(page.conversations) == 40
 
 

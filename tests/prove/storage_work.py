@@ -19,7 +19,7 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
-from bot.log import backup, inbox, review
+from bot.log import backup, conversations, inbox
 from bot.log.store import Store, open_read_only
 from bot.messages import Incoming
 from tests.benchmarks.made_log import Maker
@@ -113,8 +113,10 @@ def waiting_message(number: int) -> Incoming:
 
 async def _browse(store: Store) -> None:
     while True:
-        await store.browse(review.conversations)
-        await store.browse(lambda db: review.conversations(db, review.Filters(text="parcel")))
+        await store.browse(conversations.conversations)
+        await store.browse(
+            lambda db: conversations.conversations(db, conversations.Filters(text="parcel"))
+        )
 
 
 def _back_up_again_and_again(path: Path) -> None:

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from sqlite_utils import Database
 
-from bot.log import review
+from bot.log import conversations, dialogues, transcripts
+from bot.log.conversations import Filters, PageKey
 from bot.log.migrations import migrations
-from bot.log.review import Filters, PageKey
 from bot.log.store import Store, open_read_only
 from bot.messages import Candidate
 from tests.adapters.web.dialogues import (
@@ -72,11 +72,11 @@ def fill(db: Database, count: int) -> list[str]:
 
 
 def ids(db: Database, filters: Filters | None = None) -> list[str]:
-    return [row.id for row in review.conversations(db, filters).conversations]
+    return [row.id for row in conversations.conversations(db, filters).conversations]
 
 
 def test_that_an_empty_log_has_an_empty_list(db: Database) -> None:
-    page = review.conversations(db)
+    page = conversations.conversations(db)
     assert page.conversations == ()
     assert page.next_key is None
 
@@ -84,7 +84,7 @@ def test_that_an_empty_log_has_an_empty_list(db: Database) -> None:
 def test_that_the_list_says_what_each_conversation_is(db: Database) -> None:
     reply = write_exchange(db, message("Can I return it?", customer="ada"), [ANSWER])
     write_turn(db, reply.conversation, "agent", "Mira here.")
-    [row] = review.conversations(db).conversations
+    [row] = conversations.conversations(db).conversations
     assert (row.id, row.channel, row.customer) == (reply.conversation, "web", "ada")
     assert (row.turns, row.question, row.last_text) == (3, "Can I return it?", "Mira here.")
     assert (row.language, row.handed_off, row.match) == ("en", False, None)
@@ -100,7 +100,7 @@ def test_that_the_pages_together_are_the_whole_list(db: Database) -> None:
     expected = fill(db, 23)
     found, after = [], None
     while True:
-        page = review.conversations(db, after=after, limit=5)
+        page = conversations.conversations(db, after=after, limit=5)
         found += [row.id for row in page.conversations]
         after = page.next_key
         if after is None:
@@ -111,15 +111,15 @@ def test_that_the_pages_together_are_the_whole_list(db: Database) -> None:
 def test_that_conversations_of_the_same_moment_are_each_listed_once(db: Database) -> None:
     for n in range(7):
         write_exchange(db, message("?", address=f"{n:032}"), at=START)
-    first = review.conversations(db, limit=4)
-    second = review.conversations(db, limit=4, after=first.next_key)
+    first = conversations.conversations(db, limit=4)
+    second = conversations.conversations(db, limit=4, after=first.next_key)
     together = [row.id for row in first.conversations + second.conversations]
     assert len(together) == len(set(together)) == 7
 
 
 def test_that_the_last_full_page_has_no_next(db: Database) -> None:
     fill(db, 4)
-    assert review.conversations(db, limit=4).next_key is None
+    assert conversations.conversations(db, limit=4).next_key is None
 
 
 def test_that_a_page_is_read_through_the_index(db: Database) -> None:
@@ -186,7 +186,7 @@ def test_that_a_conversation_is_found_by_its_id(db: Database, mixed: dict[str, s
 def test_that_a_search_shows_the_first_turn_that_matches(
     db: Database, mixed: dict[str, str]
 ) -> None:
-    [row] = review.conversations(db, Filters(text="team", channel="web")).conversations
+    [row] = conversations.conversations(db, Filters(text="team", channel="web")).conversations
     assert row.question == "Is the tent waterproof?"
     assert row.match == "Our team will look."
 
@@ -198,28 +198,28 @@ def test_that_hostile_searches_find_nothing_more(
     assert set(ids(db, Filters(text=text))) == set()
     assert ids(db, Filters(channel=text)) == []
     after = PageKey(last_turn_at=text, id=text)
-    assert len(review.conversations(db, after=after).conversations) <= 4
-    assert review.transcript(db, text) is None
-    assert review.dialogue(db, text, text) is None
-    assert review.reply_to(db, text, text) is None
+    assert len(conversations.conversations(db, after=after).conversations) <= 4
+    assert transcripts.transcript(db, text) is None
+    assert dialogues.dialogue(db, text, text) is None
+    assert dialogues.reply_to(db, text, text) is None
 
 
 def test_that_all_channels_are_named_once(db: Database, mixed: dict[str, str]) -> None:
-    assert review.channels(db) == ("slack", "telegram", "web")
+    assert conversations.channels(db) == ("slack", "telegram", "web")
 
 
 def test_that_an_empty_log_has_no_channels(db: Database) -> None:
-    assert review.channels(db) == ()
+    assert conversations.channels(db) == ()
 
 
 def test_that_there_is_no_transcript_of_nothing(db: Database) -> None:
-    assert review.transcript(db, "nothing") is None
+    assert transcripts.transcript(db, "nothing") is None
 
 
 def test_that_a_transcript_has_all_candidates_and_marks_the_shown_one(db: Database) -> None:
     refused = Candidate(source="draft", text="60 days.", refusal="number", features={"a": 0.5})
     reply = write_exchange(db, message(), [refused, ANSWER], shown=1)
-    found = review.transcript(db, reply.conversation)
+    found = transcripts.transcript(db, reply.conversation)
     assert found
     question, answer = found.turns
     first, second = answer.candidates
@@ -234,7 +234,7 @@ def test_that_a_transcript_has_the_passages_as_they_read_then(db: Database) -> N
     reply = write_exchange(db, message())
     write_passage(db, reply.turn, rank=2, passage="old", retired_at="2026-11-24")
     write_passage(db, reply.turn, rank=1, passage="new", similarity=0.9)
-    found = review.transcript(db, reply.conversation)
+    found = transcripts.transcript(db, reply.conversation)
     assert found
     first, second = found.turns[1].passages
     assert (first.rank, first.passage, first.similarity) == (1, "new", 0.9)
@@ -249,7 +249,7 @@ def test_that_a_transcript_has_the_calls_of_the_model(db: Database) -> None:
         " VALUES (?, 'm', 'answer', 'v1', ?, 8000.0, 'timed out')",
         [reply.turn, json.dumps({"n": 3})],
     )
-    found = review.transcript(db, reply.conversation)
+    found = transcripts.transcript(db, reply.conversation)
     assert found
     [call] = found.turns[1].generations
     assert (call.model, call.prompt, call.prompt_version) == ("m", "answer", "v1")
@@ -259,7 +259,7 @@ def test_that_a_transcript_has_the_calls_of_the_model(db: Database) -> None:
 def test_that_a_transcript_says_where_it_was_handed_off_and_delivered(db: Database) -> None:
     reply = write_exchange(db, message(), [HANDOFF])
     db.execute("UPDATE outbox SET state = 'failed', attempts = 6, error = 'blocked'")
-    found = review.transcript(db, reply.conversation)
+    found = transcripts.transcript(db, reply.conversation)
     assert found
     question, answer = found.turns
     assert question.handoff is None
@@ -274,10 +274,10 @@ def test_that_a_transcript_says_where_it_was_handed_off_and_delivered(db: Databa
 def test_that_a_long_transcript_comes_in_pieces(db: Database) -> None:
     for n in range(4):
         reply = write_exchange(db, message(f"Question {n}"))
-    latest = review.transcript(db, reply.conversation, limit=5)
+    latest = transcripts.transcript(db, reply.conversation, limit=5)
     assert latest
     assert [turn.number for turn in latest.turns] == [4, 5, 6, 7, 8]
-    earlier = review.transcript(db, reply.conversation, before=latest.earlier_than, limit=5)
+    earlier = transcripts.transcript(db, reply.conversation, before=latest.earlier_than, limit=5)
     assert earlier
     assert [turn.number for turn in earlier.turns] == [1, 2, 3]
     assert earlier.earlier_than is None
@@ -286,14 +286,14 @@ def test_that_a_long_transcript_comes_in_pieces(db: Database) -> None:
 def test_that_a_reply_is_found_by_its_messages_key(db: Database) -> None:
     first = write_exchange(db, message("one"), [ANSWER])
     second = write_exchange(db, message("two"), [HANDOFF])
-    assert review.reply_to(db, "web", first.in_reply_to) == first
-    assert review.reply_to(db, "web", second.in_reply_to) == second
+    assert dialogues.reply_to(db, "web", first.in_reply_to) == first
+    assert dialogues.reply_to(db, "web", second.in_reply_to) == second
 
 
 def test_that_a_message_without_reply_has_none(db: Database) -> None:
     write_message(db, message())
-    assert review.reply_to(db, "web", message().event_keys[0]) is None
-    assert review.reply_to(db, "telegram", message().event_keys[0]) is None
+    assert dialogues.reply_to(db, "web", message().event_keys[0]) is None
+    assert dialogues.reply_to(db, "telegram", message().event_keys[0]) is None
 
 
 def test_that_a_reply_is_found_through_indexes(db: Database) -> None:
@@ -309,7 +309,7 @@ def test_that_a_customer_sees_the_dialogue_and_what_waits(db: Database) -> None:
     answered = write_exchange(db, message("one"), [HANDOFF])
     write_turn(db, answered.conversation, "agent", "Mira here.")
     write_message(db, message("two"))
-    found = review.dialogue(db, "web", "A" * 32)
+    found = dialogues.dialogue(db, "web", "A" * 32)
     assert found
     assert [turn.text for turn in found.turns] == ["one", HANDOFF.text, "Mira here.", "two"]
     assert [turn.event_key for turn in found.turns] == [
@@ -324,25 +324,25 @@ def test_that_a_customer_sees_the_dialogue_and_what_waits(db: Database) -> None:
 
 def test_that_a_dialogue_has_the_sources_of_what_was_shown_alone(db: Database) -> None:
     write_exchange(db, message(), [ANSWER, replace(ANSWER, text="other", citations=())], shown=1)
-    found = review.dialogue(db, "web", "A" * 32)
+    found = dialogues.dialogue(db, "web", "A" * 32)
     assert found
     assert [turn.citations for turn in found.turns] == [(), ()]
     assert found.turns[1].text == "other"
 
 
 def test_that_a_very_long_dialogue_shows_its_end(db: Database) -> None:
-    for n in range(review.LONGEST_DIALOGUE // 2 + 5):
+    for n in range(dialogues.LONGEST_DIALOGUE // 2 + 5):
         write_exchange(db, message(f"Question {n}"))
-    found = review.dialogue(db, "web", "A" * 32)
+    found = dialogues.dialogue(db, "web", "A" * 32)
     assert found
-    assert len(found.turns) == review.LONGEST_DIALOGUE
+    assert len(found.turns) == dialogues.LONGEST_DIALOGUE
     assert found.turns[0].text == "Question 5"
 
 
 def test_that_the_functions_need_no_right_to_write(tmp_path: Path) -> None:
     with Store(tmp_path / "f.db"):
         db = open_read_only(tmp_path / "f.db")
-        assert review.conversations(db, Filters(text="tent")).conversations == ()
+        assert conversations.conversations(db, Filters(text="tent")).conversations == ()
         db.close()
 
 
