@@ -6,6 +6,7 @@
     ├── LogError              the database can't be opened, read or written
     │   └── LogInUse          another Frontdesk holds it
     ├── EncoderError          the embeddings server gave no vectors
+    ├── RankingError          a policy can't be trained, evaluated or put in force
     ├── ModelError            the model gave no usable answer
     │   └── ModelUnavailable  it can't be reached, or isn't ready yet
     ├── ActionError           a tool did not do what it was asked
@@ -43,6 +44,10 @@ class LogInUse(LogError):
 
 class EncoderError(FrontdeskError):
     """The embeddings server gave no vectors."""
+
+
+class RankingError(FrontdeskError):
+    """A policy can't be trained, evaluated or put in force."""
 
 
 class ModelError(FrontdeskError):

@@ -1,0 +1,173 @@
+"""The value of a policy from another policy's log, with intervals (off-policy evaluation).
+
+For round i with the reward r, p the logging policy's propensity of what was shown and q the
+evaluated policy's, w = q / p:
+
+    IPS    mean(w r)               Horvitz and Thompson 1952
+    SNIPS  sum(w r) / sum(w)       Swaminathan and Joachims 2015
+    DR     mean(m + w (r - f))     Dudík, Langford and Li 2011
+
+f predicts the reward of what was shown, m is its mean over the slate under the evaluated policy.
+The rounds of a conversation depend on each other, so that conversations are what is counted:
+intervals come from the sum of each conversation's influence (Liang and Zeger 1986), with Student's
+t for as many of them as the weights leave.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from statistics import NormalDist
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bot.errors import RankingError
+
+Numbers = NDArray[np.float64]
+Estimator = Literal["ips", "snips", "dr"]
+
+FEWEST_CONVERSATIONS = 30
+# Below these an interval says little, whatever it says.
+FEW_EFFECTIVE = 50.0
+HEAVIEST_SHARE = 0.1
+UNSUPPORTED_SHARE = 0.01
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rounds:
+    """Logged decisions, seen from the policy that is evaluated; arrays of shape (rounds,).
+
+    `reward` of what was shown; `logged` and `target`: its propensity then, and under the evaluated
+    policy; `conversation`: a number for each. `unsupported` is how likely the evaluated policy
+    shows what the logging policy never did. `predicted` and `expected` are f and m of the module's
+    formulas; without them there is no doubly robust estimate.
+
+    Raises RankingError where the numbers can't be those of a log.
+    """
+
+    reward: Numbers
+    logged: Numbers
+    target: Numbers
+    conversation: NDArray[np.int64]
+    unsupported: Numbers
+    predicted: Numbers | None = None
+    expected: Numbers | None = None
+
+    def __post_init__(self) -> None:
+        given = [self.logged, self.target, self.conversation, self.unsupported]
+        given += [each for each in (self.predicted, self.expected) if each is not None]
+        if any(each.shape != self.reward.shape for each in given):
+            raise RankingError("The columns of the log differ in length.")
+        if not all(np.isfinite(each).all() for each in (self.reward, *given)):
+            raise RankingError("The log has rewards or propensities that are no numbers.")
+        if (self.logged <= 0).any() or (self.logged > 1).any():
+            raise RankingError("The log has replies that were shown with a propensity of 0.")
+        if (self.target < 0).any() or (self.target > 1 + 1e-9).any():
+            raise RankingError("The policy gives probabilities that aren't between 0 and 1.")
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A mean reward with the interval that covers the truth as often as `confidence` says."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evaluation:
+    """What a log says about a policy.
+
+    `effective` is Kish's effective number of conversations, `heaviest` the largest share that one
+    conversation has of all weight, `unsupported` the mean of the rounds'. `warnings` say what
+    makes the estimates doubtful.
+    """
+
+    conversations: int
+    effective: float
+    heaviest: float
+    unsupported: float
+    estimates: dict[Estimator, Estimate]
+    warnings: tuple[str, ...] = field(default=())
+
+
+def evaluate(rounds: Rounds, *, confidence: float = 0.95) -> Evaluation:
+    """Return the estimates of a policy's mean reward a round.
+
+    Raises RankingError when there are too few conversations, or none that the policy would have
+    gone on with.
+    """
+    groups = np.unique(rounds.conversation, return_inverse=True)[1]
+    count = int(groups.max(initial=-1)) + 1
+    if count < FEWEST_CONVERSATIONS:
+        raise RankingError(
+            f"The log has {count} conversations with a reward; {FEWEST_CONVERSATIONS} are needed."
+        )
+    weights = rounds.target / rounds.logged
+    if not weights.any():
+        raise RankingError("Nothing that was shown would be shown by this policy.")
+    of_each = np.bincount(groups, weights)
+    effective = float(of_each.sum() ** 2 / (of_each**2).sum())
+    heaviest = float(of_each.max() / of_each.sum())
+    unsupported = float(rounds.unsupported.mean())
+    quantile = student_quantile((1 + confidence) / 2, max(effective - 1, 1.0))
+    estimates: dict[Estimator, Estimate] = {}
+    for name, (value, influence) in _estimates(rounds, weights).items():
+        error = _standard_error(np.bincount(groups, influence).astype(np.float64))
+        estimates[name] = Estimate(value, value - quantile * error, value + quantile * error)
+    return Evaluation(
+        conversations=count,
+        effective=effective,
+        heaviest=heaviest,
+        unsupported=unsupported,
+        estimates=estimates,
+        warnings=tuple(_warnings(effective, heaviest, unsupported)),
+    )
+
+
+def _estimates(rounds: Rounds, weights: Numbers) -> dict[Estimator, tuple[float, Numbers]]:
+    """Return each estimator's value with every round's influence on it."""
+    total = len(weights)
+    ips = float(np.mean(weights * rounds.reward))
+    snips = float(np.sum(weights * rounds.reward) / np.sum(weights))
+    found: dict[Estimator, tuple[float, Numbers]] = {
+        "ips": (ips, (weights * rounds.reward - ips) / total),
+        "snips": (snips, weights * (rounds.reward - snips) / np.sum(weights)),
+    }
+    if rounds.predicted is not None and rounds.expected is not None:
+        each = rounds.expected + weights * (rounds.reward - rounds.predicted)
+        value = float(np.mean(each))
+        found["dr"] = value, (each - value) / total
+    return found
+
+
+def _standard_error(influences: Numbers) -> float:
+    count = len(influences)
+    return math.sqrt(count / (count - 1) * float(np.sum(influences**2)))
+
+
+def _warnings(effective: float, heaviest: float, unsupported: float) -> Sequence[str]:
+    found = []
+    if effective < FEW_EFFECTIVE:
+        found.append(f"Only {effective:.0f} conversations' worth of the log speaks for the policy.")
+    if heaviest > HEAVIEST_SHARE:
+        found.append(f"One conversation has {heaviest:.0%} of all weight.")
+    if unsupported > UNSUPPORTED_SHARE:
+        found.append(
+            f"In {unsupported:.1%} of the turns the policy shows what the log never tried."
+        )
+    return found
+
+
+def student_quantile(probability: float, freedom: float) -> float:
+    """Return a quantile of Student's t (Abramowitz and Stegun 26.7.5; within 1% from 3 degrees)."""
+    z = NormalDist().inv_cdf(probability)
+    terms = (
+        (z**3 + z) / 4,
+        (5 * z**5 + 16 * z**3 + 3 * z) / 96,
+        (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384,
+        (79 * z**9 + 776 * z**7 + 1482 * z**5 - 1920 * z**3 - 945 * z) / 92_160,
+    )
+    return z + sum(term / freedom**power for power, term in enumerate(terms, start=1))
