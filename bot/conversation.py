@@ -28,7 +28,9 @@ from bot.knowledge.scoring import Hit
 from bot.knowledge.search import Knowledge
 from bot.limits import Allowance, ShedReason, Unlimited
 from bot.messages import Candidate, Decision, Dialogue, Generation, Language, Passage, Stage, Turn
-from bot.ranking.policy import FixedOrder, Policy, decide
+from bot.ranking.context import Context
+from bot.ranking.fixed_order import FixedOrder
+from bot.ranking.policy import Policy, decide
 from bot.understanding import Understood, understand
 from prompts import Prompts
 
@@ -129,16 +131,17 @@ class ConversationManager:
         """
         started = time.perf_counter()
         message = understand(utterance.text, utterance.language, utterance.chosen)
+        context = _context(message, utterance)
         fixed = await self._fixed_reply(message, utterance)
         acted = await self._act(message, utterance, allowance or Unlimited()) if not fixed else None
         if fixed:
-            answer = Answer(message=message, decision=self._decide([fixed]))
+            answer = Answer(message=message, decision=self._decide(context, [fixed]))
         elif acted and acted.is_whole:
-            answer = self._as_answer(message, acted)
+            answer = self._as_answer(message, context, acted)
         else:
             answer = await self._from_articles(
                 message,
-                utterance.history,
+                context,
                 progress,
                 show,
                 halt or Halt(),
@@ -156,10 +159,10 @@ class ConversationManager:
             return None
         return await self._actions.answer(message, utterance.dialogue, utterance.history, allowance)
 
-    def _as_answer(self, message: Understood, acted: Acted) -> Answer:
+    def _as_answer(self, message: Understood, context: Context, acted: Acted) -> Answer:
         return Answer(
             message=message,
-            decision=self._decide(acted.candidates),
+            decision=self._decide(context, acted.candidates),
             generation=acted.generation,
             actions=acted.keys,
         )
@@ -168,7 +171,10 @@ class ConversationManager:
         """Return the hand-off that is said when answering itself failed."""
         message = understand(utterance.text, utterance.language, utterance.chosen)
         candidate = handoff("failure", message.language, self._prompts)
-        return Answer(message=message, decision=decide(FixedOrder(), [candidate], self._rng))
+        return Answer(
+            message=message,
+            decision=decide(FixedOrder(), _context(message, utterance), [candidate], self._rng),
+        )
 
     def shed(self, utterance: Utterance, reason: ShedReason) -> Answer:
         """Return the polite reply to a message that is not answered."""
@@ -209,13 +215,14 @@ class ConversationManager:
     async def _from_articles(
         self,
         message: Understood,
-        history: Sequence[Turn],
+        context: Context,
         progress: Progress,
         show: Show | None,
         halt: Halt,
         allowance: Allowance,
     ) -> Answer:
         await progress("searching")
+        history = context.history
         message, hits, is_picked = await self._find(message, history, allowance)
         # A hand-off is always on the slate.
         candidates = await self._without_model(message, history, hits, allowance, is_picked)
@@ -223,20 +230,24 @@ class ConversationManager:
         is_settled = candidates[0].source in ("approved", "clarification")
         can_write = not is_settled and self._drafts.can_write(message.language, hits)
         if halt.stopped.is_set() or not can_write:
-            return Answer(message=message, decision=self._decide(candidates), hits=tuple(hits))
+            return Answer(
+                message=message, decision=self._decide(context, candidates), hits=tuple(hits)
+            )
         generation: Generation | None
         async with allowance.model_call() as seconds:
             if not seconds or halt.stopped.is_set():
-                return Answer(message=message, decision=self._decide(candidates), hits=tuple(hits))
+                return Answer(
+                    message=message, decision=self._decide(context, candidates), hits=tuple(hits)
+                )
             await progress("writing")
             if show is None:
                 drafts, generation = await self._drafts.write(
                     message, history, hits, stopped=halt.stopped, seconds=seconds
                 )
-                decision = self._decide([*drafts, *candidates])
+                decision = self._decide(context, [*drafts, *candidates])
             else:
                 decision, generation = await self._choose_then_write(
-                    message, history, hits, candidates, show, halt, seconds
+                    message, context, hits, candidates, show, halt, seconds
                 )
         return Answer(message=message, decision=decision, hits=tuple(hits), generation=generation)
 
@@ -303,7 +314,7 @@ class ConversationManager:
     async def _choose_then_write(
         self,
         message: Understood,
-        history: Sequence[Turn],
+        context: Context,
         hits: Sequence[Hit],
         others: Sequence[Candidate],
         show: Show,
@@ -312,24 +323,35 @@ class ConversationManager:
     ) -> tuple[Decision, Generation | None]:
         """Choose a source by what is known before writing; write a draft only if it is chosen."""
         planned = Candidate(source="draft", text="", features={"score": hits[0].score})
-        decision = self._decide([planned, *others])
-        if decision.candidate is not planned:
+        decision = self._decide(context, [planned, *others])
+        if decision.candidate.source != "draft":
             return decision, None
         shown = await self._drafts.write_along(
-            message, history, hits, show, stopped=halt.stopped, seconds=seconds
+            message, context.history, hits, show, stopped=halt.stopped, seconds=seconds
         )
         if shown.draft.refusal is None:
             return decision.written(shown.draft), shown.generation
         if not shown.visible:
-            return self._decide([shown.draft, *others]), shown.generation
+            return self._decide(context, [shown.draft, *others]), shown.generation
         if halt.is_asked_for:
             return decision.written(_as_it_stands(shown), shown.draft), shown.generation
         closing = next(other for other in others if other.refusal is None)
         closed = _closed(shown, closing, message, hits[0].passage)
         return decision.written(closed, shown.draft), shown.generation
 
-    def _decide(self, candidates: Sequence[Candidate]) -> Decision:
-        return decide(self._policy, candidates, self._rng)
+    def _decide(self, context: Context, candidates: Sequence[Candidate]) -> Decision:
+        return decide(self._policy, context, candidates, self._rng)
+
+
+def _context(message: Understood, utterance: Utterance) -> Context:
+    said = [turn.text for turn in utterance.history if turn.role == "customer"]
+    return Context(
+        question=message.text,
+        language=message.language,
+        history=utterance.history,
+        channel=utterance.dialogue.channel if utterance.dialogue else "",
+        is_sensitive=any(concern_of(text) for text in said),
+    )
 
 
 def _behind(acted: Acted, answer: Answer) -> Answer:

@@ -37,7 +37,7 @@ from bot.messages import Attachment
 from bot.metrics import Metrics
 from bot.model_server import ModelServer
 from bot.ports import Channel, Platform
-from bot.ranking.policy import FixedOrder
+from bot.ranking.fixed_order import FixedOrder
 from bot.settings import Settings
 from bot.upkeep import Upkeep
 from prompts import Prompts

@@ -189,10 +189,19 @@ class Decision:
         """The candidate that is shown."""
         return self.candidates[self.chosen]
 
+    @property
+    def is_exploration(self) -> bool:
+        """Whether another candidate was thought better."""
+        return self.propensities[self.chosen] < max(self.propensities)
+
     def written(self, candidate: Candidate, *refused: Candidate) -> "Decision":
-        """Return the decision with its candidate written out, and with what was refused of it."""
+        """Return the decision with its candidate written out, and with what was refused of it.
+
+        What the policy saw of the candidate, before it was written, stays among its features.
+        """
         candidates = list(self.candidates)
-        candidates[self.chosen] = candidate
+        known = {**candidate.features, **self.candidate.features}
+        candidates[self.chosen] = replace(candidate, features=known)
         return replace(
             self,
             candidates=(*candidates, *refused),

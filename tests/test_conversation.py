@@ -10,7 +10,7 @@ import pytest_asyncio
 from bot.conversation import Answer, ConversationManager, Utterance
 from bot.log.approved import Wording, add
 from bot.messages import Language, Stage, Turn
-from bot.ranking.policy import FixedOrder
+from bot.ranking.fixed_order import FixedOrder
 from prompts import Prompts
 from tests.fakes.vllm_api import Break, FakeVllm, Fault
 from tests.small_shop import (

@@ -8,8 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.messages import Candidate, Source
-from bot.ranking.policy import FixedOrder, decide
+from bot.ranking.context import Context
+from bot.ranking.fixed_order import FixedOrder
+from bot.ranking.policy import decide
 
+ASKED = Context(question="Can I return it?", language="en")
 HANDOFF = Candidate(source="handoff", text="A person will look.", handoff_reason="no_article")
 ARTICLE = Candidate(source="article", text="30 天内可以退货。")
 
@@ -35,10 +38,10 @@ def draft(support: float = 1.0, likely: float = -0.5, refusal: str | None = None
 def test_that_the_order_is_fixed(
     slate: Sequence[Candidate], chosen: int, rng: random.Random
 ) -> None:
-    decision = decide(FixedOrder(), slate, rng)
+    decision = decide(FixedOrder(), ASKED, slate, rng)
 
     assert decision.chosen == chosen
-    assert decision.candidate is slate[chosen]
+    assert decision.candidate.text == slate[chosen].text
     assert decision.propensities == tuple(float(i == chosen) for i in range(len(slate)))
     assert decision.policy == "fixed-order/2"
 
@@ -59,7 +62,7 @@ candidates = st.builds(
 def test_that_refused_candidates_are_never_drawn(slate: list[Candidate], seed: int) -> None:
     slate = [*slate, HANDOFF]
 
-    decision = decide(FixedOrder(), slate, random.Random(seed))
+    decision = decide(FixedOrder(), ASKED, slate, random.Random(seed))
 
     assert decision.candidate.refusal is None
     assert sum(decision.propensities) == pytest.approx(1.0)
@@ -75,7 +78,7 @@ def test_that_a_slate_without_an_allowed_candidate_is_an_error(
     slate: list[Candidate], rng: random.Random
 ) -> None:
     with pytest.raises(ValueError, match="no candidate that may be shown"):
-        decide(FixedOrder(), slate, rng)
+        decide(FixedOrder(), ASKED, slate, rng)
 
 
 class Uniform:
@@ -83,7 +86,7 @@ class Uniform:
 
     version = "uniform/1"
 
-    def propensities(self, candidates: Sequence[Candidate]) -> Sequence[float]:
+    def propensities(self, context: Context, candidates: Sequence[Candidate]) -> Sequence[float]:
         allowed = [candidate.refusal is None for candidate in candidates]
         return [is_allowed / sum(allowed) for is_allowed in allowed]
 
@@ -92,18 +95,18 @@ def test_that_candidates_are_drawn_by_their_propensities() -> None:
     slate = [draft(refusal="language"), ARTICLE, HANDOFF]
     rng = random.Random(3)
 
-    drawn = [decide(Uniform(), slate, rng).chosen for _ in range(4000)]
+    drawn = [decide(Uniform(), ASKED, slate, rng).chosen for _ in range(4000)]
 
     assert drawn.count(0) == 0
     assert drawn.count(1) / len(drawn) == pytest.approx(0.5, abs=0.03)
-    assert decide(Uniform(), slate, rng).propensities == (0.0, 0.5, 0.5)
+    assert decide(Uniform(), ASKED, slate, rng).propensities == (0.0, 0.5, 0.5)
 
 
 def test_that_a_seed_gives_the_same_draws() -> None:
     slate = [ARTICLE, HANDOFF]
 
     first, second = (
-        [decide(Uniform(), slate, rng).chosen for _ in range(20)]
+        [decide(Uniform(), ASKED, slate, rng).chosen for _ in range(20)]
         for rng in (random.Random(5), random.Random(5))
     )
 

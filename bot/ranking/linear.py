@@ -1,0 +1,86 @@
+"""A linear model of the reward: ridge regression, which is Bayesian with a normal prior.
+
+With the prior N(0, 1 / penalty) on each weight and noise of variance `noise`, the posterior is
+N(mean, noise * inverse(X'X + penalty I)) (Bishop, Pattern Recognition and Machine Learning, 3.3).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bot.errors import RankingError
+from bot.ranking import features
+
+Numbers = NDArray[np.float64]
+
+PENALTY = 1.0
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class LinearModel:
+    """Weights by feature, with the covariance of what is known about them."""
+
+    weights: Numbers
+    covariance: Numbers
+
+    def scores(self, candidates: Numbers) -> Numbers:
+        """Return the expected reward of each candidate; features of shape (candidates, names)."""
+        return np.asarray(candidates @ self.weights, dtype=np.float64)
+
+    def contributions(self, candidate: Numbers) -> dict[str, float]:
+        """Return what each feature adds to a candidate's score, the largest part first."""
+        parts = dict(zip(features.NAMES, (candidate * self.weights).tolist(), strict=True))
+        return dict(sorted(parts.items(), key=lambda part: -abs(part[1])))
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it as plain data."""
+        return {
+            "features": features.VERSION,
+            "weights": dict(zip(features.NAMES, self.weights.tolist(), strict=True)),
+            "covariance": self.covariance.tolist(),
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> "LinearModel":
+        """Return what `as_json` gave.
+
+        Raises RankingError when it is of another version of the features, or damaged.
+        """
+        if data.get("features") != features.VERSION:
+            raise RankingError(
+                f"The policy was trained on version {data.get('features')} of the features, and "
+                f"this is version {features.VERSION}; train it anew."
+            )
+        try:
+            weights = np.array([data["weights"][name] for name in features.NAMES], np.float64)
+            covariance = np.array(data["covariance"], np.float64)
+        except (KeyError, TypeError, ValueError) as err:
+            raise RankingError("The policy's weights are damaged; train it anew.") from err
+        if covariance.shape != (len(weights), len(weights)) or not (
+            np.isfinite(weights).all() and np.isfinite(covariance).all()
+        ):
+            raise RankingError("The policy's weights are damaged; train it anew.")
+        return cls(weights, covariance)
+
+
+def fit(
+    shown: Numbers, rewards: Numbers, shares: Numbers | None = None, penalty: float = PENALTY
+) -> LinearModel:
+    """Return the model of what was shown, shape (decisions, names), and its rewards.
+
+    `shares` weigh the decisions (None: all the same).
+    """
+    weigh = np.ones(len(rewards)) if shares is None else shares
+    precision = (shown * weigh[:, None]).T @ shown + penalty * np.eye(shown.shape[1])
+    weights = np.linalg.solve(precision, shown.T @ (weigh * rewards))
+    left = rewards - shown @ weights
+    noise = float(np.average(left**2, weights=weigh)) if len(rewards) else 1.0
+    return LinearModel(weights, noise * np.linalg.inv(precision))
+
+
+def best_of(scores: Numbers, allowed: Sequence[bool]) -> int:
+    """Return the first candidate with the highest score among those allowed."""
+    return int(np.argmax(np.where(allowed, scores, -np.inf)))
