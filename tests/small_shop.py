@@ -41,7 +41,8 @@ from bot.messages import (
 )
 from bot.metrics import Metrics
 from bot.model import ChatModel, Timeouts
-from bot.ranking.policy import FixedOrder, Policy
+from bot.ranking.fixed_order import FixedOrder
+from bot.ranking.policy import Policy
 from prompts import Prompts
 
 DEADLINE_SECONDS = 20.0

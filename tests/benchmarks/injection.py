@@ -33,7 +33,7 @@ from bot.knowledge.encoder import E5Encoder
 from bot.knowledge.search import Knowledge
 from bot.log.store import Store
 from bot.model import ChatModel
-from bot.ranking.policy import FixedOrder
+from bot.ranking.fixed_order import FixedOrder
 from bot.understanding import clean
 from prompts import Prompts
 from tests.fakes.vllm_api import MODEL, FakeVllm

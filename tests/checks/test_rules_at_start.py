@@ -15,7 +15,7 @@ from bot.conversation import ConversationManager, Utterance
 from bot.errors import ArticlesError
 from bot.messages import Candidate
 from bot.model import ChatModel
-from bot.ranking.policy import FixedOrder
+from bot.ranking.fixed_order import FixedOrder
 from bot.settings import Settings
 from prompts import Prompts
 from tests.fakes.vllm_api import MODEL, FakeVllm

@@ -25,7 +25,7 @@ from bot.log.store import Store
 from bot.metrics import Metrics
 from bot.model import ChatModel, Timeouts
 from bot.model_watch import ModelWatch
-from bot.ranking.policy import FixedOrder
+from bot.ranking.fixed_order import FixedOrder
 from prompts import Prompts
 from serving.engine import Engine
 from tests.serving.real_engine import engine
