@@ -71,18 +71,49 @@ def quiet_loggers() -> None:
 
 
 class _Request(HTTPXRequest):
-    """Requests that end in time, even where a server sends a byte now and then for ever."""
+    """Requests that end in time, and in no other way.
+
+    Whoever waits for one may be cancelled; the request itself goes on to its end. A request that is
+    cancelled while its answer comes in leaves httpcore's connection taken for ever (seen with
+    1.0.9), and after 256 of them nothing could be sent any more. A server that sends a byte now and
+    then, for ever, does not hold one longer than `longest_seconds`.
+    """
 
     def __init__(self, longest_seconds: float | None, **settings: Any) -> None:
         super().__init__(**settings)
         self._longest_seconds = longest_seconds
+        self._calls: set[asyncio.Task[tuple[int, bytes]]] = set()
 
     async def do_request(self, *args: Any, **settings: Any) -> tuple[int, bytes]:
+        call = asyncio.create_task(self._in_time(*args, **settings))
+        self._calls.add(call)
+        call.add_done_callback(self._ended)
+        try:
+            return await asyncio.shield(call)
+        except asyncio.CancelledError as err:
+            task = asyncio.current_task()
+            if task and task.cancelling():
+                raise
+            raise NetworkError("The connections were closed.") from err
+
+    async def shutdown(self) -> None:
+        await super().shutdown()
+        calls = tuple(self._calls)
+        for call in calls:
+            call.cancel()
+        await asyncio.gather(*calls, return_exceptions=True)
+
+    async def _in_time(self, *args: Any, **settings: Any) -> tuple[int, bytes]:
         try:
             async with asyncio.timeout(self._longest_seconds):
                 return await super().do_request(*args, **settings)
         except TimeoutError as err:
             raise TimedOut from err
+
+    def _ended(self, call: asyncio.Task[tuple[int, bytes]]) -> None:
+        self._calls.discard(call)
+        if not call.cancelled():
+            call.exception()  # nobody may be waiting for it
 
 
 class TelegramClient:

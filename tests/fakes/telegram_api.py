@@ -445,6 +445,12 @@ class FakeTelegram:
         """Return the ports from which a method was called: one for each connection."""
         return set(self._peers[method])
 
+    @property
+    def open_connections(self) -> int:
+        """How many connections are open."""
+        assert self._runner.server is not None
+        return len(self._runner.server.connections)
+
     async def until(self, is_true: Callable[[], object]) -> None:
         """Wait until something holds. Looks after each request and delivery."""
         async with asyncio.timeout(DEADLINE_SECONDS):
