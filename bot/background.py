@@ -18,6 +18,8 @@ async def in_background(*work: Coroutine[None, None, None]) -> AsyncIterator[Non
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        for coroutine in work:
+            coroutine.close()  # one that never began
 
 
 async def _guarded(work: Coroutine[None, None, None]) -> None:

@@ -10,10 +10,12 @@ from bot.knowledge.words import stem
 
 _GROUPS = """
 cost price fee
+extra additional
+problem issue trouble
 buy purchase
 item product article goods
 refund reimburse repay
-reply respond
+reply respond response
 begin start
 end finish
 allow permit
@@ -26,7 +28,7 @@ photo picture image
 choose select pick
 change modify alter
 quick fast
-help assist
+help assist assistance
 offer provide
 include contain
 whole entire
@@ -39,7 +41,32 @@ enter type
 click press tap
 website site
 about approximately roughly
+pay payment
+deliver delivery
+ship shipment
+compare comparison
+register registration
+subscribe subscription
+describe description
+verify verification check confirm
+notify notification
+fail failure
+publish publication
+minimal minimum
+maximal maximum
+identify identification
+mainly mostly chiefly primarily
+execute run perform
+specify define
+reach contact
+originate descend
+prevail win
+keep retain
 购买 买 选购
+门票 票价 门票价格 门票费
+周边 附近 旁边 边上
+营业时间 开放时间
+营业 开放
 商品 产品 物品 货品
 价格 价钱
 包裹 快件

@@ -40,7 +40,9 @@ SHOWN: Table = [
     pytest.param("Write to ada@shop.example.", CONTACT, id="address-copied"),
     pytest.param("Call 020-7946-0958.", CONTACT, id="phone-with-hyphens"),
     pytest.param("Forms: https://shop.example/returns.", CONTACT, id="link-copied"),
-    pytest.param("**30 days** of delivery:\n- return an item", RETURNS, id="markdown"),
+    pytest.param(
+        "You can return within **30 days** of delivery:\n- an item", RETURNS, id="markdown"
+    ),
     pytest.param("商品送达后30天内可以退货。", ZH_RETURNS, id="zh-copied"),
     pytest.param("商品送达后 30 天内可以退货。", ZH_RETURNS, id="zh-other-spaces"),
     pytest.param("商品送达后三十天内可以退货。", ZH_RETURNS, id="zh-numeral"),
@@ -82,7 +84,10 @@ REFUSED: Table = [
     pytest.param("Gift cards are refundable.", CARDS, "negation", id="non-lost"),
     pytest.param("We sell flying carpets.", RETURNS, "unsupported", id="invention"),
     pytest.param(
-        "You can return an item. A courier collects it free.", RETURNS, "unsupported", id="half"
+        "Return an item within 30 days. A courier collects it free.",
+        RETURNS,
+        "unsupported",
+        id="half",
     ),
     pytest.param("NO ANSWER", RETURNS, "declined", id="no-answer"),
     pytest.param("**No answer.**", RETURNS, "declined", id="no-answer-marked-up"),
@@ -178,12 +183,12 @@ def test_that_numbers_of_one_passage_do_not_support_another_unit_of_it() -> None
     assert unknown_quantity("Refund within 30 working days.", sources) == "30 work"
 
 
-def test_that_only_words_of_the_question_may_stand_in_another_order() -> None:
+def test_that_phrases_may_change_places_and_words_of_one_may_not() -> None:
     source = [passage("You can return an item within 30 days of delivery.")]
     draft = "Within 30 days you can return an item."
 
-    assert check(draft, source, "Can I return an item?", "en").refusal is None
-    assert check(draft, source, "What about it?", "en").refusal == "unsupported"
+    assert check(draft, source, "?", "en").refusal is None
+    assert check("Deliver an item within 30 days of return.", source, "?", "en").refusal == "order"
 
 
 def test_that_words_gathered_from_far_apart_are_refused() -> None:
@@ -248,8 +253,7 @@ def test_that_parts_of_two_statements_make_no_third(
 
     found = check(draft, passages, "?", language)
 
-    assert (found.refusal or "shown").partition(":")[0] in (reason, "unsupported")
-    assert found.refusal
+    assert (found.refusal or "shown").partition(":")[0] in (reason, "unsupported", "order")
 
 
 def test_that_the_supporting_article_is_named() -> None:

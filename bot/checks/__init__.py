@@ -1,1 +1,1 @@
-"""The checks of a reply beside bot/grounding.py: does it answer, does it leak, does it obey."""
+"""The checks of a reply beside bot/grounding: does it answer, does it leak, does it obey."""

@@ -28,6 +28,8 @@ from bot.messages import Language, Passage, Turn
 FILE = Path(__file__).with_name("answers.json")
 # Beside the reply's own sentences so many others are compared with the question.
 RIVALS = 4
+# Sentences that are encoded ahead: a reply says some of them, and the next ones are its rivals.
+ENCODED_AHEAD = 8
 LONGEST_REPLY = 8  # sentences
 LONGEST_SENTENCE = 300  # characters that are encoded of one
 SAME_WORDS = 0.7  # share of the shorter's words that make two sentences the same
@@ -97,11 +99,10 @@ def exchange(question: str, reply: str, passages: Iterable[str]) -> Exchange:
     """Return what is to be judged. The rivals are those with most of the question's words."""
     said = tuple(sentences(reply))[:LONGEST_REPLY] or (reply,)
     own = [_stems(sentence) for sentence in said]
-    others = {text: _stems(text) for passage in passages for text in sentences(passage)}
+    others = _nearest(question, passages)
     # A sentence that the reply says in other words is no rival of it.
     free = [text for text in others if not any(_is_same(others[text], each) for each in own)]
-    asked = _stems(question)
-    nearest = sorted(free, key=lambda text: len(asked & others[text]), reverse=True)[:RIVALS]
+    nearest = free[:RIVALS]
     key = _key(question, [*own, *(others[text] for text in nearest)])
     return Exchange(question=question, key=key, reply=said, rivals=tuple(nearest))
 
@@ -153,6 +154,20 @@ class AnswerCheck:
         self._encode = encode
         self._seconds = seconds
         self._kept: OrderedDict[bytes, Vectors] = OrderedDict()
+
+    async def prepare(
+        self, question: str, history: Sequence[Turn], passages: Sequence[Passage]
+    ) -> None:
+        """Encode what any reply will be compared with, while it is still being written.
+
+        A reply that is checked before this is done encodes what is missing itself.
+        """
+        texts = [passage.text for passage in passages]
+        for asked in _readings(question, history):
+            nearest = [text[:LONGEST_SENTENCE] for text in _nearest(asked, texts)][:ENCODED_AHEAD]
+            await self._vectors([asked], self._encoder.questions, b"q")
+            if nearest:
+                await self._vectors(nearest, self._encoder.passages, b"p")
 
     async def probability(
         self,
@@ -218,6 +233,13 @@ def _readings(question: str, history: Sequence[Turn]) -> list[str]:
     if before and len(_stems(question)) <= WORDS_OF_A_FOLLOW_UP:
         return [question, f"{before[-1]} {question}"]
     return [question]
+
+
+def _nearest(question: str, passages: Iterable[str]) -> dict[str, frozenset[str]]:
+    """Return the sentences with their stems, those with most of the question's words first."""
+    asked = _stems(question)
+    found = {text: _stems(text) for passage in passages for text in sentences(passage)}
+    return dict(sorted(found.items(), key=lambda item: len(asked & item[1]), reverse=True))
 
 
 def _key(question: str, places: Sequence[frozenset[str]]) -> str:

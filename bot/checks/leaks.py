@@ -1,7 +1,7 @@
 """Whether a reply repeats the instructions that the model was given.
 
 A run of the instructions' own words is a leak in whatever sentence it stands. That no other
-customer's address, number or code is in a reply needs no rule of its own: bot/grounding.py refuses
+customer's address, number or code is in a reply needs no rule of its own: bot/grounding refuses
 every one that the passages have not.
 """
 

@@ -236,7 +236,8 @@ def main() -> None:
         console.rule(name)
         for line in lines:
             shown = (f"{v:.3f}" if isinstance(v, float) else str(v) for v in line.values())
-            console.print("  ".join(f"{k} {v}" for k, v in zip(line, shown, strict=True)))
+            row = "  ".join(f"{k} {v}" for k, v in zip(line, shown, strict=True))
+            console.print(row, markup=False)
     console.print(f"{time.perf_counter() - started:.0f} s")
 
 

@@ -3,172 +3,108 @@
 The first should pass the grounding check and often don't; of the second none may pass. Replies that
 people judged faithful (mtrag_human_eval, mean 3.5 of 4 or more), and dialogue turns with the fact
 that they rest on (kdconv_travel_zh, where they share a word) are true; each sentence is a pair.
+Copied are sentences of their passages, of two help centres and of the example shop's articles.
+
+Half of the passages are held out: nothing in bot/grounding was tried on them before it was done.
 """
 
 import gzip
+import hashlib
 import json
 import random
 import re
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from bot.grounding import check, sentences
+from bot.knowledge.articles import read_articles
+from bot.knowledge.passages import split
 from bot.knowledge.words import content_words
-from bot.messages import Language, Passage, PassageId
+from bot.messages import LANGUAGES, Language, Passage, PassageId
+from tests.benchmarks.grounded_changes import CHANGES, LEAST_WORDS, Change
 
 SEED = 7
 LARGEST_SET = 300
+COPIED_OF_A_PASSAGE = 4
+PASSAGES_TOGETHER = 4
 FAITHFUL = 3.5
-LEAST_WORDS = 4
-Change = Callable[[str, random.Random], str]
-
-_MONTHS = (
-    "January February March April May June July August September October November December".split()
-)
-_UNITS = (
-    ("days", "weeks"),
-    ("hours", "days"),
-    ("minutes", "hours"),
-    ("weeks", "months"),
-    ("小时", "天"),
-    ("分钟", "小时"),
-)
+SHOP = Path(__file__).parents[2] / "examples" / "shop"
+HALVES = ("tuning", "held out")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """A passage and a sentence about it."""
+    """A sentence about some passages, and the question that it is the answer to."""
 
     set: str
     language: Language
     said: str
     passages: tuple[Passage, ...]
+    question: str = ""
+
+    @property
+    def half(self) -> str:
+        """Which half of the passages it belongs to."""
+        first = self.passages[0].text.encode()
+        return HALVES[int(hashlib.sha256(first).hexdigest(), 16) % 2]
 
 
-def report(folder: Path) -> list[dict[str, Any]]:
+def report(folder: Path, halves: Sequence[str] = HALVES) -> list[dict[str, Any]]:
     """Return a row a set: true sentences refused; and a row a change: changed ones accepted."""
+    return [line for half in halves for line in _report(folder, half)]
+
+
+def _report(folder: Path, half: str) -> Iterator[dict[str, Any]]:
     rng = random.Random(SEED)
-    lines: list[dict[str, Any]] = []
     for name, read in (("judged replies", mtrag), ("travel turns", kdconv)):
-        found = list(read(folder))
-        rng.shuffle(found)
-        refused: dict[str, int] = {}
-        for pair in found[:LARGEST_SET]:
-            if refusal := _refusal(pair):
-                reason = refusal.partition(":")[0]
-                refused[reason] = refused.get(reason, 0) + 1
-        number = len(found[:LARGEST_SET])
-        lines.append(
-            {"set": name, "true": number, "refused": sum(refused.values()) / number, **refused}
-        )
-    copied = list(_copied(folder, rng))
+        found = _sample(read(folder), half, rng)
+        refused = Counter(refusal.partition(":")[0] for refusal in map(_refusal, found) if refusal)
+        share = refused.total() / len(found)
+        yield {"set": name, "half": half, "true": len(found), "refused": share, **refused}
+    copied = list(_copied(folder, half, rng))
     passing = [pair for pair in copied if _refusal(pair) is None]
-    lines.append({"set": "copied", "true": len(copied), "refused": 1 - len(passing) / len(copied)})
-    for change, make in CHANGES.items():
-        changed = [_changed(pair, make, rng) for pair in passing]
-        wrong = [pair for pair in changed if pair]
-        accepted = [pair for pair in wrong if _refusal(pair) is None]
-        lines.append(
-            {
-                "change": change,
-                "changed": len(wrong),
-                "accepted": len(accepted),
-                "first": accepted[0].said if accepted else "",
-            }
-        )
-    return lines
+    share = 1 - len(passing) / len(copied)
+    yield {"set": "copied", "half": half, "true": len(copied), "refused": share}
+    for name, make in CHANGES.items():
+        changed = [pair for pair in (_changed(pair, make, rng) for pair in passing) if pair]
+        accepted = [pair for pair in changed if _is_accepted(pair)]
+        yield {
+            "change": name,
+            "half": half,
+            "changed": len(changed),
+            "accepted": len(accepted),
+            "first": accepted[0].said if accepted else "",
+        }
 
 
 def _refusal(pair: Source) -> str | None:
-    return check(pair.said, pair.passages, "", pair.language).refusal
+    return check(pair.said, pair.passages, pair.question, pair.language).refusal
+
+
+def _is_accepted(changed: Source) -> bool:
+    """Return whether a changed sentence passes, also for a customer who asks just that."""
+    questions = ("", " ".join(content_words(changed.said)[::2]))
+    return any(
+        check(changed.said, changed.passages, question, changed.language).refusal is None
+        for question in questions
+    )
 
 
 def _changed(pair: Source, make: Change, rng: random.Random) -> Source | None:
-    said = make(pair.said, rng)
+    beside = [text for text in sentences(pair.passages[0].text) if text != pair.said]
+    said = make(pair.said, beside, rng)
     if said == pair.said or any(said in passage.text for passage in pair.passages):
         return None
     return Source(set=pair.set, language=pair.language, said=said, passages=pair.passages)
 
 
-def number(said: str, rng: random.Random) -> str:
-    """Change the first number by a little."""
-    return re.sub(r"(?<!^)\d+", lambda m: str(int(m[0]) + rng.randint(1, 9)), said, count=1)
-
-
-def month(said: str, rng: random.Random) -> str:
-    """Name another month."""
-    found = next((name for name in _MONTHS if re.search(rf"\b{name}\b", said)), None)
-    if found:
-        return said.replace(found, rng.choice([name for name in _MONTHS if name != found]))
-    return re.sub(r"(\d+)月", lambda m: f"{int(m[1]) % 12 + 1}月", said, count=1)
-
-
-def unit(said: str, _: random.Random) -> str:
-    """Say weeks for days, and the like."""
-    for old, new in _UNITS:
-        if old in said:
-            return said.replace(old, new, 1)
-    return said
-
-
-def price(said: str, rng: random.Random) -> str:
-    """Change an amount of money."""
-    pattern = r"(?<=[$€£])\d[\d,.]*\d|\d+(?=\s?(?:GBP|EUR|USD|pounds?|元))"
-    return re.sub(pattern, lambda _: str(rng.randint(501, 999)), said, count=1)
-
-
-def negation_lost(said: str, _: random.Random) -> str:
-    """Say the opposite by leaving out "not"."""
-    found = re.sub(r"\b(is|are|does|do|can|will|may|must|should) ?not\b", r"\1", said, count=1)
-    return re.sub(r"不(?=可|能|需|接|提|支|收)", "", found, count=1)
-
-
-def negated(said: str, _: random.Random) -> str:
-    """Say the opposite by putting in "not"."""
-    found = re.sub(
-        r"\b(is|are|can|will|may|must|should)\b(?! ?not|n?['’])", r"\1 not", said, count=1
-    )
-    return re.sub(r"(?<!不)(可以|需要|提供|支持|开放)", r"不\1", found, count=1)
-
-
-def names_swapped(said: str, _: random.Random) -> str:
-    """Let the first two names around "to", "from", "than" or "by" change places."""
-    pattern = r"\b([A-Z][a-z]+)\b(.{2,40}? (?:to|from|than|by) (?:the )?)\b([A-Z][a-z]+)\b"
-    found = re.sub(pattern, r"\3\2\1", said, count=1)
-    return re.sub(r"从(\w{2,4})到(\w{2,4})", r"从\2到\1", found, count=1)
-
-
-def condition_lost(said: str, _: random.Random) -> str:
-    """Leave out the part that limits."""
-    pattern = r",? (?:if|unless|only|except|over|under|at least)\b[^,.;]*"
-    found = re.sub(pattern, "", said, count=1)
-    return found if len(content_words(found)) >= LEAST_WORDS else said
-
-
-def invented_link(said: str, rng: random.Random) -> str:
-    """Add a link."""
-    return f"{said} https://help{rng.randint(1, 99)}.example/claim"
-
-
-def invented_phone(said: str, rng: random.Random) -> str:
-    """Add a telephone number."""
-    return f"{said} 020 7946 {rng.randint(1000, 9999)}"
-
-
-CHANGES: dict[str, Change] = {
-    "number": number,
-    "month": month,
-    "unit": unit,
-    "price": price,
-    "negation lost": negation_lost,
-    "negated": negated,
-    "names swapped": names_swapped,
-    "condition lost": condition_lost,
-    "link": invented_link,
-    "phone": invented_phone,
-}
+def _sample(found: Iterator[Source], half: str, rng: random.Random) -> list[Source]:
+    mine = [pair for pair in found if pair.half == half]
+    rng.shuffle(mine)
+    return mine[:LARGEST_SET]
 
 
 def mtrag(folder: Path) -> Iterator[Source]:
@@ -180,7 +116,13 @@ def mtrag(folder: Path) -> Iterator[Source]:
             if passages and sum(ratings) / len(ratings) >= FAITHFUL:
                 for said in sentences(reply["text"]):
                     if len(content_words(said)) >= LEAST_WORDS:
-                        yield Source(set="mtrag", language="en", said=said, passages=passages)
+                        yield Source(
+                            set="mtrag",
+                            language="en",
+                            said=said,
+                            passages=passages,
+                            question=row["history"][-1]["text"],
+                        )
 
 
 def kdconv(folder: Path) -> Iterator[Source]:
@@ -197,15 +139,37 @@ def kdconv(folder: Path) -> Iterator[Source]:
                     )
 
 
-def _copied(folder: Path, rng: random.Random) -> Iterator[Source]:
-    for read in (mtrag, kdconv):
+def _copied(folder: Path, half: str, rng: random.Random) -> Iterator[Source]:
+    """Yield sentences of passages, beside the others of their article."""
+    for read in (mtrag, kdconv, help_centres, shop):
         found = list({pair.passages: pair for pair in read(folder)}.values())
-        rng.shuffle(found)
-        for pair in found[:LARGEST_SET]:
-            for said in sentences(pair.passages[0].text)[:4]:
-                yield Source(
-                    set=pair.set, language=pair.language, said=said, passages=pair.passages
-                )
+        for pair in _sample(iter(found), half, rng):
+            for said in sentences(pair.passages[0].text)[:COPIED_OF_A_PASSAGE]:
+                if len(content_words(said)) >= LEAST_WORDS:
+                    yield replace(pair, said=said, question="")
+
+
+def help_centres(folder: Path) -> Iterator[Source]:
+    """Yield the articles of two help centres, some passages of one together."""
+    for name in ("help_arduino", "help_dify_zh_en"):
+        for row in _rows(folder / name / "articles.jsonl.gz"):
+            language: Language = row.get("lang", "en")
+            parts = [text for _, text in split(row["body"]) if content_words(text)]
+            passages = [_passage(text, language, row["title"]) for text in parts]
+            yield from _together(name, language, passages)
+
+
+def shop(_: Path) -> Iterator[Source]:
+    """Yield the example shop's articles."""
+    for article in read_articles(SHOP / "articles")[0]:
+        if article.language in LANGUAGES:
+            yield from _together("shop", article.language, article.passages)
+
+
+def _together(name: str, language: Language, passages: Sequence[Passage]) -> Iterator[Source]:
+    for start in range(0, len(passages), PASSAGES_TOGETHER):
+        some = tuple(passages[start : start + PASSAGES_TOGETHER])
+        yield Source(set=name, language=language, said="", passages=some)
 
 
 def _passage(text: str, language: Language, title: str) -> Passage:

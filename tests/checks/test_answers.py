@@ -113,6 +113,25 @@ async def test_that_a_text_is_encoded_once() -> None:
     assert len(encoder.encoded) == len(set(encoder.encoded))
 
 
+async def test_that_only_the_reply_and_its_key_are_encoded_once_it_is_written() -> None:
+    encoder = WordEncoder()
+    check = AnswerCheck(encoder, at_once)
+    passages = [passage(HOTEL), passage(RETURNS)]
+    await check.prepare("Is the WiFi free?", [], passages)
+    ahead = len(encoder.encoded)
+
+    await check.probability("Is the WiFi free?", [], "The WiFi costs nothing.", passages, "en")
+
+    assert encoder.encoded[ahead:] == ["free", "The WiFi costs nothing."]
+
+
+async def test_that_nothing_is_prepared_of_no_passages() -> None:
+    encoder = WordEncoder()
+    await AnswerCheck(encoder, at_once).prepare("Is the WiFi free?", [], [])
+
+    assert encoder.encoded == ["Is the WiFi free?"]
+
+
 def test_that_rivals_are_few_near_and_none_that_the_reply_says() -> None:
     judged = exchange("Is there WiFi?", "The WiFi is free in all rooms.", [HOTEL, HOTEL, RETURNS])
 

@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from bot.frontdesk import rules_of
 from bot.candidates.approved import ApprovedAnswers
 from bot.candidates.drafts import DraftWriter
 from bot.checks.replies import ReplyChecks
 from bot.checks.rules import Rules
 from bot.conversation import ConversationManager, Utterance
 from bot.errors import ArticlesError
+from bot.frontdesk import rules_of
 from bot.messages import Candidate
 from bot.model import ChatModel
 from bot.ranking.fixed_order import FixedOrder
