@@ -8,7 +8,7 @@ ENGINE ?= $(if $(wildcard /dev/nvidia0),gpu,cpu)
 TORCH := torch==2.13.0
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps
 
-.PHONY: help run setup test coverage lint format lock bench-serving bench-channels bench-log bench-checks bench-injection train-checks bench-retrieval prove clean
+.PHONY: help run setup test coverage lint format lock bench-serving bench-channels bench-log bench-checks bench-answers bench-injection train-checks bench-retrieval prove clean
 .DEFAULT_GOAL := help
 
 help:
@@ -65,6 +65,10 @@ bench-checks: $(VENV)/.dev
 
 train-checks: $(VENV)/.dev
 	@$(BIN)/python -m tests.benchmarks.checks --data $(DATA) --train $(ARGS)
+
+# For example: make bench-answers DATA=../shared/data ARGS="--every 5"
+bench-answers: $(VENV)/.dev
+	@$(BIN)/python -m tests.benchmarks.answers --data $(DATA) $(ARGS)
 
 bench-injection: $(VENV)/.dev
 	@$(BIN)/python -m tests.benchmarks.injection --data $(DATA) $(ARGS)

@@ -26,6 +26,7 @@ from bot.channels import platforms as platforms_of
 from bot.console import Console
 from bot.errors import ChannelUnreachable, SettingsError
 from bot.frontdesk import Frontdesk, open_frontdesk
+from bot.knowledge.gap_articles import GapWriter
 from bot.knowledge.gaps import find_gaps
 from bot.log.accounts import Accounts, utc_now
 from bot.model_server import embedded_engine
@@ -162,6 +163,8 @@ def _web_server(
     accounts: Accounts,
     platform_routes: Sequence[BaseRoute],
 ) -> "_Server":
+    model = frontdesk.model
+    writer = GapWriter(model.chat_model, frontdesk.prompts, model.languages)
     admin = Admin(
         frontdesk.store,
         accounts,
@@ -170,6 +173,7 @@ def _web_server(
         frontdesk.attachment,
         approved=frontdesk.approved,
         gaps=lambda: find_gaps(frontdesk.store, frontdesk.knowledge.meaning, utc_now()),
+        draft_gap=writer.draft,
         approvals=frontdesk.actions.confirmations if frontdesk.actions else None,
     )
     app = create_app(

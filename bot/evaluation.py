@@ -6,6 +6,7 @@ first) and `facts` (strings that a right reply contains). An empty `articles` me
 answers, so a hand-off is right.
 """
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -19,6 +20,8 @@ from bot.conversation import Answer, ConversationManager, Utterance
 from bot.errors import FrontdeskError
 from bot.messages import Candidate, Stage, Turn
 from bot.understanding import clean
+
+_LIST_NUMBER = re.compile(r"^[ \t]*\d{1,2}[.)、]\s", re.MULTILINE)
 
 
 class Question(BaseModel):
@@ -178,6 +181,7 @@ def _row(name: str, outcomes: Sequence[Outcome]) -> dict[str, Any]:
         "handed_off": _share(outcomes, lambda o: o.shown.kind == "handoff"),
         "right_article": _share(answerable, lambda o: o.shown.is_right),
         "wrong_article": _share(answerable, lambda o: o.shown.is_off_question),
+        "wrong_section": _share(with_facts, _is_from_elsewhere),
         "handed_off_wrongly": _share(answerable, lambda o: o.shown.kind == "handoff"),
         "handed_off_rightly": _share(unanswerable, lambda o: o.shown.kind == "handoff"),
         "has_facts": _share(with_facts, lambda o: bool(o.shown.has_facts)),
@@ -189,6 +193,12 @@ def _row(name: str, outcomes: Sequence[Outcome]) -> dict[str, Any]:
 
 def _share(outcomes: Sequence[Outcome], is_counted: Callable[[Outcome], bool]) -> float | None:
     return sum(map(is_counted, outcomes)) / len(outcomes) if outcomes else None
+
+
+def _is_from_elsewhere(outcome: Outcome) -> bool:
+    """Return whether the right article is shown, and not what of it answers."""
+    shown = outcome.shown
+    return bool(outcome.expected) and shown.is_right and shown.has_facts is False
 
 
 def _outcome(question: Question, answer: Answer) -> Outcome:
@@ -228,7 +238,7 @@ def _ungrounded(candidate: Candidate, answer: Answer) -> str | None:
         return None
     cited = {citation.article for citation in candidate.citations}
     passages = [hit.passage for hit in answer.hits if hit.passage.article in cited]
-    return grounding.unknown_quantity(candidate.text, passages)
+    return grounding.unknown_quantity(_LIST_NUMBER.sub("", candidate.text), passages)
 
 
 def _is_same(cited: str, wanted: str) -> bool:

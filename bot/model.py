@@ -41,13 +41,17 @@ class Timeouts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sampled:
-    """What one request brought back: `texts` and their mean log-probabilities, in step."""
+    """What one request brought back: `texts` and their mean log-probabilities, in step.
+
+    `cut` are the texts that had no room to end.
+    """
 
     texts: tuple[str, ...]
     log_probabilities: tuple[float, ...]
     input_tokens: int | None
     output_tokens: int | None
     latency_ms: float
+    cut: frozenset[str] = frozenset()
 
 
 class Writing:
@@ -77,6 +81,11 @@ class Writing:
         self.is_visible = False
         self.text = ""
 
+    @property
+    def is_cut(self) -> bool:
+        """Whether it had no room to end."""
+        return self._finish_reason == "length"
+
     async def deltas(self) -> AsyncGenerator[str, None]:
         """Yield each piece as it comes; ends the request at the server when left early.
 
@@ -92,7 +101,7 @@ class Writing:
             if not self._finish_reason:
                 raise ModelError("the model server ended the answer too early")
             # A model that reasons first may use all of its tokens for that.
-            self._request.is_empty = not self.text and self._finish_reason != "length"
+            self._request.is_empty = not self.text and not self.is_cut
 
     def sampled(self) -> Sampled:
         """Return what was written so far as one sample."""
@@ -200,13 +209,14 @@ class ChatModel:
                     )
             except TimeoutError:
                 raise TimeoutError(_no_draft(seconds)) from None
-            request.is_empty = not any(found.texts) and not found.is_cut
+            request.is_empty = not any(found.texts) and not found.cut
             return Sampled(
                 texts=found.texts,
                 log_probabilities=found.log_probabilities,
                 input_tokens=_count(found.input_tokens),
                 output_tokens=_count(found.output_tokens),
                 latency_ms=request.latency_ms,
+                cut=found.cut,
             )
 
     def write(

@@ -34,13 +34,13 @@ _ERRORS = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Samples:
-    """Texts and their mean log-probabilities, in step. `is_cut`: one had no room to end."""
+    """Texts and their mean log-probabilities, in step. `cut` are those that had no room to end."""
 
     texts: tuple[str, ...]
     log_probabilities: tuple[float, ...]
     input_tokens: int | None
     output_tokens: int | None
-    is_cut: bool
+    cut: frozenset[str]
 
 
 class Library:
@@ -135,14 +135,15 @@ def _samples(result: LLMResult) -> Samples:
     if not generations:
         raise ModelError("the model server answered with no text")
     usage = (result.llm_output or {}).get("token_usage") or {}
+    texts = tuple(clean(generation.text) for generation in generations)
     reasons = [(each.generation_info or {}).get("finish_reason") for each in generations]
     return Samples(
-        texts=tuple(clean(generation.text) for generation in generations),
+        texts=texts,
         log_probabilities=tuple(_mean_log_probability(generation) for generation in generations),
         input_tokens=usage.get("prompt_tokens"),
         output_tokens=usage.get("completion_tokens"),
         # A model that reasons first may then have no text.
-        is_cut="length" in reasons,
+        cut=frozenset(text for text, why in zip(texts, reasons, strict=True) if why == "length"),
     )
 
 

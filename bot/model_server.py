@@ -17,6 +17,8 @@ from serving.engine import Engine
 from serving.errors import ServingError
 from serving.weights import DEFAULT_MODEL
 
+# What the default model writes hardly ever passes the checks (docs/quality.md).
+LANGUAGES_OF_DEFAULT: Sequence[Language] = ()
 START_SECONDS = 2.0
 LONGEST_PROBE_SECONDS = 4.0
 
@@ -40,9 +42,9 @@ class ModelServer:
             self.engine = embedded_engine(settings)
             url, name = self.engine.url, self.engine.model
         is_small = name == DEFAULT_MODEL
-        self.languages: Sequence[Language] = settings.frontdesk_model_languages or (
-            ("en",) if is_small else LANGUAGES
-        )
+        self.languages: Sequence[Language] = LANGUAGES_OF_DEFAULT if is_small else LANGUAGES
+        if settings.frontdesk_model_languages is not None:
+            self.languages = settings.frontdesk_model_languages
         # A small model rambles where a large one reasons first.
         self.draft_tokens = settings.frontdesk_draft_tokens or (48 if is_small else 1024)
         draft_seconds = settings.frontdesk_draft_seconds or (5.0 if is_small else 8.0)
@@ -67,12 +69,24 @@ class ModelServer:
         return self.breaker.trouble() if self.engine.state == "ready" else self.engine.detail
 
     def status(self) -> Mapping[str, str]:
-        """Tell the customer page how the model is."""
-        trouble = self.trouble()
+        """Tell the customer page how the model is; one that writes nothing keeps nobody waiting."""
+        trouble = self.trouble() if self.languages else None
         if trouble is None:
             return {"model": "ready", "detail": ""}
         loading = self.engine is not None and self.engine.state in ("preparing", "loading")
         return {"model": "loading" if loading else "unavailable", "detail": trouble}
+
+    def silence(self) -> str | None:
+        """Say why the model is asked for no answers, or None when it is."""
+        if self.languages:
+            return None
+        name = self.chat_model.name
+        if name != DEFAULT_MODEL:
+            return f"{name} writes no answers, as FRONTDESK_MODEL_LANGUAGES is empty."
+        return (
+            f"{name} is too small to write answers: customers get the articles' own words. Set "
+            "FRONTDESK_MODEL or FRONTDESK_MODEL_URL to a larger model (docs/serving.md)."
+        )
 
     async def check(self) -> None:
         """Raise SettingsError when the operator's server can't be used; the engine is not asked."""
@@ -80,7 +94,12 @@ class ModelServer:
             raise SettingsError(trouble)
 
     async def greet(self, console: Console) -> None:
-        """Warn when the operator's server can't be used yet; the program starts all the same."""
+        """Say when the model writes no answers, and warn when its server can't be used yet.
+
+        The program starts all the same.
+        """
+        if silence := self.silence():
+            console.say(silence)
         if self._watch and (trouble := await self._watch.check(START_SECONDS)):
             console.warn(f"{trouble} Until it answers, answers come from the articles alone.")
 

@@ -10,12 +10,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from sqlite_utils import Database
 
 from bot.__main__ import main
+from bot.log.accounts import utc_now
 from bot.log.store import Store
+from serving.weights import DEFAULT_MODEL
 from tests.fakes.vllm_api import MODEL, FakeVllm
+from tests.log.writing import exchange
 from tests.serving.support import free_port
-from tests.small_shop import ARTICLES, NO_MODEL, QUESTION, UNANSWERABLE
+from tests.small_shop import ARTICLES, NO_MODEL, QUESTION, UNANSWERABLE, incoming
 
 
 @dataclass(frozen=True)
@@ -223,12 +227,47 @@ def test_that_an_evaluation_prints_a_table_or_json(run: Run, tmp_path: Path) -> 
     assert UNANSWERABLE["zh"] in data.out
 
 
+def test_that_an_evaluation_waits_for_no_model_that_writes_nothing(
+    run: Run, tmp_path: Path
+) -> None:
+    path = tmp_path / "questions.jsonl"
+    path.write_text(json.dumps({"question": QUESTION["en"], "articles": ["en/returns"]}))
+
+    outcome = run("answers", "evaluate", "--questions", str(path), FRONTDESK_MODEL=DEFAULT_MODEL)
+
+    assert outcome.code == 0
+    assert f"{DEFAULT_MODEL} is too small to write answers" in outcome.said
+
+
 @pytest.mark.parametrize("content", ["", "{", "[]"])
 def test_that_wrong_questions_are_one_sentence(run: Run, tmp_path: Path, content: str) -> None:
     path = tmp_path / "questions.jsonl"
     path.write_text(content)
 
     assert_refused(run("answers", "evaluate", "--questions", str(path)), "questions.jsonl")
+
+
+def test_that_a_gap_is_drafted_by_the_operators_model(
+    run: Run, served_vllm: FakeVllm, tmp_path: Path
+) -> None:
+    def write(db: Database) -> None:
+        asked, now = exchange(db, incoming("Are dogs welcome?"), handoff="no_article"), utc_now()
+        db.execute("UPDATE handoffs SET created_at = ?", [now.isoformat()])
+        said = {"id": "said", "conversation": asked.conversation, "number": 3, "role": "agent"}
+        text = {"text": "On a leash.", "language": "en", "created_at": now.isoformat()}
+        db.table("turns").insert(said | text)
+
+    with Store(tmp_path / "data" / "frontdesk.db") as store:
+        asyncio.run(store.write(write))
+    served_vllm.says("# Dogs in the shop\n\nDogs are welcome on a leash.")
+
+    refused = run("articles", "gaps", "--draft", "1")
+    drafted = run("articles", "gaps", "--draft", "1", FRONTDESK_MODEL_URL=served_vllm.url)
+
+    assert_refused(refused, "No model server answers")
+    assert drafted.code == 0
+    text = (tmp_path / "are-dogs-welcome.md").read_text(encoding="utf-8")
+    assert text.startswith("---\ntitle: Dogs in the shop\n")
 
 
 def test_that_the_doctor_lists_what_is_well_and_what_is_not(

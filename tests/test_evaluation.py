@@ -140,6 +140,16 @@ async def test_that_refused_drafts_are_told_with_their_reason(desk: Desk, vllm: 
     assert outcome.shown.kind == "article"
 
 
+async def test_that_the_numbers_of_a_list_are_no_inventions(desk: Desk, vllm: FakeVllm) -> None:
+    vllm.says(
+        "1. You can return an item within 30 days of delivery.\n2. Sale items cannot be returned."
+    )
+
+    outcome = await judge(desk, QUESTION["en"], "en/returns")
+
+    assert (outcome.shown.kind, outcome.shown.ungrounded) == ("draft", None)
+
+
 async def test_that_articles_may_be_named_without_their_folder(desk: Desk) -> None:
     assert (await judge(desk, QUESTION["en"], "returns")).shown.is_right is True
     assert (await judge(desk, QUESTION["en"], "turns")).shown.is_right is False
@@ -220,6 +230,16 @@ def test_that_replies_off_the_question_are_counted() -> None:
     english, _ = summary([RIGHT, WRONG, HANDED_OFF, HANDED_OFF])
 
     assert (english["off_question"], english["invented"], english["handed_off"]) == (0.25, 0, 0.5)
+
+
+def test_that_another_section_of_the_right_article_is_counted_where_facts_tell() -> None:
+    elsewhere = replace(RIGHT, shown=replace(RIGHT_REPLY, has_facts=False))
+    unknown = replace(RIGHT, shown=replace(RIGHT_REPLY, has_facts=None))
+
+    english, _ = summary([RIGHT, WRONG, elsewhere, unknown])
+
+    assert english["wrong_section"] == pytest.approx(1 / 3)
+    assert summary([unknown])[0]["wrong_section"] is None
 
 
 def test_that_the_articles_alone_are_counted_beside_the_model() -> None:

@@ -5,8 +5,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from sqlite_utils import Database
 
 from bot.__main__ import main
+from bot.log.accounts import utc_now
 from bot.log.store import Store
 from tests.log.writing import exchange
 from tests.small_shop import incoming
@@ -28,14 +30,17 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+def ask(db: Database) -> None:
+    exchange(db, incoming("Are dogs welcome?"), handoff="no_article")
+    db.execute("UPDATE handoffs SET created_at = ?", [utc_now().isoformat()])
+
+
 async def test_that_gaps_are_listed_and_outlined_while_frontdesk_runs(
     folder: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     with Store(folder / "data" / "frontdesk.db") as store:
         for _ in range(2):
-            await store.write(
-                lambda db: exchange(db, incoming("Are dogs welcome?"), handoff="no_article")
-            )
+            await store.write(ask)
 
         code, out, _ = gaps(capfd, "--json")
         [gap] = json.loads(out)

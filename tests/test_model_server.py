@@ -144,3 +144,49 @@ async def test_that_the_model_has_as_long_as_is_set(
 
     assert server.chat_model.timeouts.visible == seconds
     await server.close()
+
+
+@pytest.mark.parametrize(
+    ("changes", "languages"),
+    [
+        ({"frontdesk_model": DEFAULT_MODEL}, ()),
+        ({"frontdesk_model": DEFAULT_MODEL, "frontdesk_model_languages": ["en"]}, ("en",)),
+        ({}, ("en", "zh")),
+        ({"frontdesk_model_languages": ["zh"]}, ("zh",)),
+        ({"frontdesk_model_languages": []}, ()),
+    ],
+    ids=["default", "default-set", "own", "own-set", "own-without"],
+)
+async def test_that_nobody_waits_for_drafts_of_the_default_model(
+    changes: dict[str, Any], languages: tuple[str, ...]
+) -> None:
+    server = ModelServer(settings(NO_MODEL, **changes))
+
+    assert server.languages == languages
+    await server.close()
+
+
+async def test_that_the_start_says_when_the_model_writes_no_drafts(
+    vllm: FakeVllm, capfd: pytest.CaptureFixture[str]
+) -> None:
+    vllm.model = DEFAULT_MODEL
+    server = ModelServer(settings(vllm.url, frontdesk_model=DEFAULT_MODEL))
+
+    await server.greet(Console())
+
+    said = " ".join(capfd.readouterr().err.split())
+    assert f"{DEFAULT_MODEL} is too small to write answers" in said
+    assert "FRONTDESK_MODEL" in said
+    assert server.status() == {"model": "ready", "detail": ""}
+    await server.close()
+
+
+async def test_that_a_model_that_writes_needs_no_words_at_the_start(
+    vllm: FakeVllm, capfd: pytest.CaptureFixture[str]
+) -> None:
+    server = ModelServer(settings(vllm.url))
+
+    await server.greet(Console())
+
+    assert capfd.readouterr().err == ""
+    await server.close()

@@ -1,4 +1,4 @@
-"""The page of gaps: what customers asked that no article answered, and an outline to write from."""
+"""The page of gaps: what customers asked that no article answered, and a draft of an article."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from urllib.parse import quote
@@ -10,26 +10,39 @@ from starlette.routing import BaseRoute, Route
 from adapters.admin import guard
 from adapters.admin.approved import Page
 from adapters.admin.forms import form_fields
-from bot.knowledge.gaps import Gap, file_name, outline
+from bot.knowledge.gap_articles import file_name
+from bot.knowledge.gaps import Gap
 from bot.log import gaps as log
 from bot.log.accounts import Accounts, Action, Clock
 from bot.log.store import Store
 
 FindGaps = Callable[[], Awaitable[Sequence[Gap]]]
+DraftGap = Callable[[Gap, str], Awaitable[str]]
 _MARKS: dict[str, log.Mark | None] = {"done": "done", "ignored": "ignored", "open": None}
 
 
 class GapPages:
-    """What stands below `/admin/gaps`. `find` groups the open questions."""
+    """What stands below `/admin/gaps`.
+
+    `find` groups the open questions; `draft` writes an article for a group, with what the nearest
+    one says beside it.
+    """
 
     def __init__(
-        self, store: Store, accounts: Accounts, clock: Clock, page: Page, find: FindGaps
+        self,
+        store: Store,
+        accounts: Accounts,
+        clock: Clock,
+        page: Page,
+        find: FindGaps,
+        draft: DraftGap,
     ) -> None:
         self._store = store
         self._accounts = accounts
         self._clock = clock
         self._page = page
         self._find = find
+        self._draft = draft
 
     def routes(self) -> Sequence[BaseRoute]:
         """Return the routes, below the prefix of all admin pages."""
@@ -51,14 +64,15 @@ class GapPages:
         )
 
     async def draft(self, request: Request) -> Response:
-        """Hand over the outline of an article for a gap."""
+        """Hand over the draft of an article for a gap."""
         gap = await self._gap(request)
         if gap is None:
             return self._page(request, "missing.html", status=404)
         await self._note(request, "draft_gap", gap.id)
+        nearest = await self._store.browse(lambda db: log.article_text(db, gap.nearest))
         name = quote(file_name(gap), safe="")
         return Response(
-            outline(gap),
+            await self._draft(gap, nearest),
             media_type="text/markdown",
             headers={
                 "Content-Disposition": f"attachment; filename*=UTF-8''{name}",

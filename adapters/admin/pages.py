@@ -17,7 +17,7 @@ from adapters.admin import guard
 from adapters.admin.actions import ActionPages, Approvals
 from adapters.admin.approved import ApprovedPages, Reload
 from adapters.admin.forms import form_fields
-from adapters.admin.gaps import FindGaps, GapPages
+from adapters.admin.gaps import DraftGap, FindGaps, GapPages
 from adapters.rendering import is_web_address
 from adapters.web.language import page_language, remember_language
 from adapters.web.page import OwnFiles, templates
@@ -43,8 +43,9 @@ class Admin:
     """The pages below `/admin`.
 
     `fetch` gets a customer's file by its number in the log, or raises AttachmentError; `approved`
-    are the approved answers as the conversations use them, `gaps` groups the open questions;
-    `approvals` carries out what tools are asked to change, None without tools.
+    are the approved answers as the conversations use them, `gaps` groups the open questions and
+    `draft_gap` writes an article for one; `approvals` carries out what tools are asked to change,
+    None without tools.
     """
 
     def __init__(
@@ -57,6 +58,7 @@ class Admin:
         *,
         approved: Reload,
         gaps: FindGaps,
+        draft_gap: DraftGap,
         approvals: Approvals | None = None,
     ) -> None:
         self._store = store
@@ -65,7 +67,7 @@ class Admin:
         self._clock = clock
         self._fetch = fetch
         self._approved = ApprovedPages(store, accounts, clock, self._page, approved)
-        self._gaps = GapPages(store, accounts, clock, self._page, gaps)
+        self._gaps = GapPages(store, accounts, clock, self._page, gaps, draft_gap)
         self._actions = ActionPages(store, accounts, self._page, approvals)
         self._has_actions = approvals is not None
         self._templates = templates(HERE / "templates")

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Protocol, TypeVar
 
 from bot import grounding
+from bot.background import in_background
 from bot.candidates.article import citation
 from bot.checks.replies import ReplyChecks
 from bot.checks.rules import as_instructions
@@ -23,6 +24,7 @@ logger = logging.getLogger(__name__)
 
 TEMPERATURE = 0.3
 STOPPED = "stopped"
+UNFINISHED = "unfinished"  # its last words may say the opposite of what was to come
 FAILED_QUICKLY_SECONDS = 1.0
 RETRY_PAUSE_SECONDS = 0.2
 
@@ -98,7 +100,8 @@ class DraftWriter:
         hits = [hit for hit in hits if hit.is_answer]
         prompt = self._prompts.get("answer", message.language)
         request = self._messages(prompt, message, history, hits)
-        sampled, error = await self._sample(request, self._seconds(seconds), stopped)
+        async with self._checks_prepared(message, history, hits):
+            sampled, error = await self._sample(request, self._seconds(seconds), stopped)
         texts = dict.fromkeys(sampled.texts)  # a small model often says the same thing twice
         log_probabilities = dict(zip(sampled.texts, sampled.log_probabilities, strict=True))
         draft = self._draft(message, history, hits)
@@ -106,7 +109,8 @@ class DraftWriter:
         for text in texts:
             checked = await draft.checked(text)
             features = {**checked.features, "log_probability": log_probabilities[text]}
-            candidates.append(replace(checked, features=features))
+            refusal = checked.refusal or (UNFINISHED if text in sampled.cut else None)
+            candidates.append(replace(checked, features=features, refusal=refusal))
         sampling = {
             "n": self._drafts,
             "temperature": self._temperature,
@@ -134,7 +138,8 @@ class DraftWriter:
         prompt = self._prompts.get("answer", message.language)
         reading = _Reading(self._draft(message, history, hits), show)
         request = self._messages(prompt, message, history, hits)
-        error = await self._read(request, reading, self._seconds(seconds), stopped)
+        async with self._checks_prepared(message, history, hits):
+            error = await self._read(request, reading, self._seconds(seconds), stopped)
         sampled = reading.writing.sampled() if reading.writing else _nothing(0.0)
         draft = replace(
             reading.candidate,
@@ -146,7 +151,7 @@ class DraftWriter:
         if error == STOPPED:
             draft = replace(draft, refusal=STOPPED)
         if error and draft.refusal is None:
-            draft = replace(draft, refusal="unfinished")
+            draft = replace(draft, refusal=UNFINISHED)
         sampling = {"n": 1, "temperature": 0.0, "max_tokens": self._longest_tokens}
         return Shown(
             draft=draft,
@@ -154,6 +159,13 @@ class DraftWriter:
             citations=reading.citations,
             generation=self._generation(prompt, sampled, error, sampling),
         )
+
+    def _checks_prepared(
+        self, message: Understood, history: Sequence[Turn], hits: Sequence[Hit]
+    ) -> contextlib.AbstractAsyncContextManager[None]:
+        """Work out what the checks need while the model writes."""
+        passages = [hit.passage for hit in hits]
+        return in_background(self._checks.prepare(message, history, passages))
 
     def _seconds(self, left: float | None) -> float:
         longest = self._model.timeouts.visible
@@ -298,7 +310,7 @@ class _Reading:
         self.writing: Writing | None = None
         self.visible = ""
         self.citations: tuple[Citation, ...] = ()
-        self.candidate = Candidate(source="draft", text="", refusal="unfinished")
+        self.candidate = Candidate(source="draft", text="", refusal=UNFINISHED)
 
     async def follow(self, writing: Writing) -> None:
         """Read to the end, or to the first sentence that must not be shown."""
@@ -308,7 +320,10 @@ class _Reading:
                 if not await self._check(grounding.finished(writing.text)):
                     return
                 writing.is_visible = bool(self.visible)
-        await self._check(writing.text.strip(), is_whole=True)
+        if writing.is_cut:
+            self.candidate = replace(self.candidate, refusal=UNFINISHED)
+        else:
+            await self._check(writing.text.strip(), is_whole=True)
 
     async def _check(self, text: str, *, is_whole: bool = False) -> bool:
         """Show a beginning of the text if all of it may be shown."""

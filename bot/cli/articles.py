@@ -3,11 +3,13 @@
 import asyncio
 import json
 import sys
+from collections import Counter
 from pathlib import Path
 
 import click
 
 from bot import retrieval_evaluation
+from bot.audiences import EVERYBODY
 from bot.cli.options import BAD_INPUT, EXAMPLE_QUESTIONS, articles_option, settings_with
 from bot.cli.tables import print_table
 from bot.console import Console
@@ -79,9 +81,12 @@ def _say_counts(console: Console, documents: list[Document]) -> None:
     now = utc_now()
     used = [article_of(each) for each in documents if each.is_for_customers(now)]
     console.say(f"{len(used)} articles, {sum(len(each.passages) for each in used)} passages.")
-    if internal := sum(each.audience == "internal" for each in documents):
+    if internal := sum(each.is_internal for each in documents):
         console.say(f"{internal} internal articles, which customers never see.")
-    if rest := len(documents) - len(used) - internal:
+    named = [each for each in documents if not each.is_internal and each.audience != EVERYBODY]
+    for audience, count in sorted(Counter(each.audience for each in named).items()):
+        console.say(f"{count} articles for {', '.join(audience)} alone.")
+    if rest := len(documents) - len(used) - internal - len(named):
         console.say(f"{rest} articles outside the time for which they are valid.")
 
 

@@ -1,18 +1,16 @@
-"""What the articles don't answer: open questions grouped by meaning, and outlines to fill.
+"""What the articles don't answer: open questions grouped by meaning.
 
 Average-linkage agglomerative clustering on cosines (Sokal and Michener 1958), cut at a fixed
 likeness: few hundred questions take well under a second, and no number of groups has to be known.
 """
 
 import asyncio
-import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import numpy as np
-import yaml
 from numpy.typing import NDArray
 
 from bot.knowledge.encoder import Vectors
@@ -28,7 +26,6 @@ ALIKE = 0.3
 FEWEST_CENTRED = 20
 ALIKE_AS_THEY_ARE = 0.92
 TREND_DAYS = 7
-MOST_EXAMPLES = 12
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +56,16 @@ class Gap:
         return tuple(language for language, _ in counted.most_common())
 
     @property
+    def language(self) -> Language:
+        """The language that most of the questions are in."""
+        return self.languages[0]
+
+    @property
+    def answers(self) -> tuple[str, ...]:
+        """What the team's people answered to them, each once."""
+        return tuple(dict.fromkeys(text for each in self.questions for text in each.answers))
+
+    @property
     def nearest(self) -> str:
         """The id of the article that was nearest most often, or an empty text."""
         counted = Counter(question.nearest for question in self.questions if question.nearest)
@@ -74,7 +81,7 @@ async def find_gaps(
     store: Store, meaning: Meaning, now: datetime, progress: Progress | None = None
 ) -> list[Gap]:
     """Return what the log holds of questions without an answer, in groups, the largest first."""
-    questions = await store.browse(open_questions)
+    questions = await store.browse(lambda db: open_questions(db, now))
     if not questions:
         return []
     vectors = await meaning.questions([question.text for question in questions], progress)
@@ -114,44 +121,6 @@ def clusters(vectors: Vectors, alike: float) -> list[list[int]]:
         members[first] += members[second]
         members[second] = []
     return [rows for rows in members if rows]
-
-
-def outline(gap: Gap) -> str:
-    """Return an article to be written for a gap, in Markdown with front matter.
-
-    What has to be filled in stands in brackets; the questions are as customers asked them.
-    """
-    language = gap.languages[0]
-    asked = [" ".join(each.text.split()) for each in gap.questions if each.language == language]
-    asked = list(dict.fromkeys(asked))[:MOST_EXAMPLES]
-    head = {
-        "title": asked[0][:80],
-        "language": language,
-        "audience": "internal",
-        "questions": asked,
-    }
-    front = yaml.safe_dump(head, allow_unicode=True, sort_keys=False, width=1000)
-    return f"---\n{front}---\n\n{_BODY[language]}"
-
-
-def file_name(gap: Gap) -> str:
-    """Return under which name an outline is saved."""
-    words = re.sub(r"[^\w]+", "-", gap.title.lower()).strip("-")[:50].rstrip("-")
-    return f"{words or 'gap'}.md"
-
-
-_BODY: dict[Language, str] = {
-    "en": (
-        "## [The short answer as a heading]\n\n[One or two sentences that answer the questions"
-        " above, with numbers and periods.]\n\n## [Conditions and exceptions]\n\n[For whom, from"
-        " when, what is excluded.]\n\n## [What to do]\n\n1. [First step]\n"
-    ),
-    "zh": (
-        "## [用标题概括答案]\n\n[用一两句话回答上面的问题，写明数字和期限。]\n\n"
-        "## [条件和例外]\n\n[适用于谁、从什么时候起、哪些情况除外。]\n\n"
-        "## [怎么做]\n\n1. [第一步]\n"
-    ),
-}
 
 
 def _centred(vectors: Vectors) -> Vectors:

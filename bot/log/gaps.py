@@ -1,15 +1,17 @@
-"""Questions that no article answered, as the log has them, and what the team decided about them."""
+"""Questions that no article answered, as the log has them, and what the team made of them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal
 
 from sqlite_utils import Database
 
 from bot.messages import Language
 
-MOST_QUESTIONS = 500  # the newest: what is older was seen, or is asked again
+# The newest: what is older was seen, or is asked again.
+MOST_QUESTIONS = 500
+OLDEST_DAYS = 365
 
 Mark = Literal["done", "ignored"]
 
@@ -18,7 +20,8 @@ Mark = Literal["done", "ignored"]
 class OpenQuestion:
     """A customer's question (its `turn`) that stayed without an answer.
 
-    `nearest` is the id of the article that the search found nearest, or empty.
+    `nearest` is the id of the article that the search found nearest, or empty; `answers` are what
+    the team's people wrote to it before the bot replied again, oldest first.
     """
 
     turn: str
@@ -28,15 +31,17 @@ class OpenQuestion:
     asked_at: str
     nearest: str
     is_ignored: bool
+    answers: tuple[str, ...] = ()
 
 
-def open_questions(db: Database) -> list[OpenQuestion]:
+def open_questions(db: Database, now: datetime) -> list[OpenQuestion]:
     """Return the newest questions without an answer that the team hasn't dealt with.
 
     These are hand-offs since no article answered, and answers that their customer found wrong. What
     the team ignores is among them, so that the like of it is ignored, too.
     """
-    rows = db.query(_OPEN, {"limit": MOST_QUESTIONS})
+    oldest = (now - timedelta(days=OLDEST_DAYS)).isoformat()
+    rows = list(db.query(_OPEN, {"limit": MOST_QUESTIONS, "oldest": oldest}))
     return [
         OpenQuestion(
             turn=row["turn"],
@@ -46,6 +51,7 @@ def open_questions(db: Database) -> list[OpenQuestion]:
             asked_at=row["created_at"],
             nearest=row["nearest"] or "",
             is_ignored=row["state"] == "ignored",
+            answers=_answers(db, row["conversation"], row["replied"]),
         )
         for row in rows
     ]
@@ -65,24 +71,52 @@ def mark(
             )
 
 
-_OPEN = """
-    WITH unanswered (reply) AS (
-        SELECT turn FROM handoffs WHERE reason IN ('no_article', 'not_grounded')
-        UNION
-        SELECT feedback.turn FROM feedback
-            JOIN candidates AS shown ON shown.turn = feedback.turn AND shown.shown
-        WHERE shown.source IN ('article', 'draft') AND feedback.id IN (
-            SELECT max(id) FROM feedback GROUP BY channel, customer, turn, origin)
-            AND feedback.verdict = 'down'
+def article_text(db: Database, article: str) -> str:
+    """Return what an article says, as Markdown; empty where there is none any more."""
+    rows = db.query(
+        "SELECT title, heading, text FROM passages WHERE article = ? AND retired_at IS NULL"
+        " ORDER BY position",
+        [article],
     )
+    passages = list(rows)
+    parts = [f"## {each['heading']}\n\n{each['text']}" for each in passages]
+    return "\n\n".join([f"# {passages[0]['title']}", *parts]) if passages else ""
+
+
+def _answers(db: Database, conversation: str, replied: int) -> tuple[str, ...]:
+    rows = db.execute(_ANSWERS, {"conversation": conversation, "replied": replied}).fetchall()
+    return tuple(text for (text,) in rows)
+
+
+_OPEN = """
     SELECT asked.id AS turn, asked.conversation, asked.text, asked.language, asked.created_at,
-        gap_marks.state, (SELECT passages.article FROM retrievals
+        replied.number AS replied, gap_marks.state,
+        (SELECT passages.article FROM retrievals
             JOIN passages ON passages.id = retrievals.passage
             WHERE retrievals.turn = replied.id ORDER BY retrievals.rank LIMIT 1) AS nearest
-    FROM unanswered JOIN turns AS replied ON replied.id = unanswered.reply
-        JOIN turns AS asked ON asked.id = replied.replied_to
+    FROM turns AS replied JOIN turns AS asked ON asked.id = replied.replied_to
         LEFT JOIN gap_marks ON gap_marks.turn = asked.id
-    WHERE asked.superseded_by IS NULL AND asked.withdrawn_at IS NULL AND asked.text <> ''
+    WHERE replied.id IN (
+        SELECT turn FROM handoffs
+            WHERE created_at >= :oldest AND reason IN ('no_article', 'not_grounded')
+        UNION
+        SELECT said.turn FROM feedback AS said
+            JOIN candidates AS shown ON shown.turn = said.turn AND shown.shown
+        WHERE said.verdict = 'down' AND said.created_at >= :oldest
+            AND shown.source IN ('article', 'draft')
+            AND NOT EXISTS (SELECT 1 FROM feedback AS later
+                WHERE later.turn = said.turn AND later.id > said.id
+                    AND later.channel = said.channel AND later.customer = said.customer
+                    AND later.origin = said.origin))
+        AND asked.superseded_by IS NULL AND asked.withdrawn_at IS NULL AND asked.text <> ''
         AND coalesce(gap_marks.state, '') <> 'done'
     ORDER BY asked.id DESC LIMIT :limit
+"""
+_ANSWERS = """
+    SELECT text FROM turns
+    WHERE conversation = :conversation AND number > :replied AND role = 'agent'
+        AND superseded_by IS NULL AND withdrawn_at IS NULL AND text <> ''
+        AND number < coalesce((SELECT min(number) FROM turns WHERE conversation = :conversation
+            AND number > :replied AND role = 'assistant'), number + 1)
+    ORDER BY number
 """

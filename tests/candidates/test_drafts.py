@@ -22,6 +22,9 @@ GOOD: dict[Language, str] = {
     "en": "You can return an item within 30 days of delivery.",
     "zh": "商品送达后30天内可以退货。",
 }
+# So often the sentence fits into the longest draft, whose last word may go on.
+CUT_AFTER = 16
+CUT = " ".join([GOOD["en"]] * (CUT_AFTER + 4))
 HITS: dict[Language, list[Hit]] = {
     "en": [hit(passage(RETURNS_EN))],
     "zh": [hit(passage(RETURNS_ZH, "tui-huo", "zh"))],
@@ -124,6 +127,24 @@ async def test_that_drafts_are_cleaned_before_they_are_stored_or_shown(vllm: Fak
     candidates, _ = await write(vllm.url)
 
     assert [candidate.text for candidate in candidates] == [GOOD["en"], "x"]
+
+
+async def test_that_a_draft_without_room_to_end_is_not_shown(vllm: FakeVllm) -> None:
+    vllm.says(CUT, GOOD["en"])
+
+    candidates, _ = await write(vllm.url)
+
+    assert [candidate.refusal for candidate in candidates] == ["unfinished", None]
+
+
+async def test_that_what_stands_of_a_draft_without_room_is_whole_sentences(vllm: FakeVllm) -> None:
+    vllm.says(CUT)
+
+    shown = await write_along(vllm.url, Reader())
+
+    assert shown.draft.refusal == "unfinished"
+    assert shown.visible == " ".join([GOOD["en"]] * (CUT_AFTER - 1))
+    assert shown.generation.error is None
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])
@@ -373,9 +394,9 @@ async def test_that_a_draft_has_its_time_until_visible_and_then_as_long_as_token
     vllm: FakeVllm,
 ) -> None:
     vllm.says(SENTENCES)
-    vllm.token_seconds = 0.05  # the first sentence has ten words, the second five more
+    vllm.token_seconds = 0.1  # the first sentence has ten words, the second five more
 
-    shown = await write_along(vllm.url, Reader(), seconds=0.65)
+    shown = await write_along(vllm.url, Reader(), seconds=1.4)
 
     assert (shown.draft.refusal, shown.visible) == (None, SENTENCES)
 

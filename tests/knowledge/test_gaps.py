@@ -1,13 +1,10 @@
-"""Open questions in groups, and the outline of an article for one."""
+"""Open questions in groups."""
 
 from datetime import timedelta
-from pathlib import Path
 
-import frontmatter
 import numpy as np
-import pytest
 
-from bot.knowledge.gaps import ALIKE, Gap, clusters, file_name, grouped, outline
+from bot.knowledge.gaps import ALIKE, Gap, clusters, grouped
 from bot.log.gaps import OpenQuestion
 from bot.messages import Language
 from tests.small_shop import NOW, WordEncoder
@@ -80,31 +77,3 @@ def test_that_many_questions_are_grouped_less_their_mean() -> None:
 
     assert ALIKE < 0.5
     assert [len(gap.questions) for gap in found] == [15, 15]
-
-
-@pytest.mark.parametrize(
-    ("language", "text"), [("en", 'Is it: "free" [or] not?'), ("zh", "可以带狗吗？#1")]
-)
-def test_that_an_outline_is_an_article_to_fill_in(
-    tmp_path: Path, language: Language, text: str
-) -> None:
-    [gap] = gaps(asked("t1", text, language=language), asked("t2", text, language=language))
-
-    name = file_name(gap)
-    (tmp_path / name).write_text(outline(gap), encoding="utf-8")
-    post = frontmatter.load(str(tmp_path / name))
-
-    assert post.metadata == {
-        "title": text,
-        "language": language,
-        "audience": "internal",
-        "questions": [text],
-    }
-    assert post.content.startswith("## [")
-
-
-def test_that_a_name_of_a_file_is_harmless() -> None:
-    [gap] = gaps(asked("t1", "../../etc/passwd?"))
-    assert file_name(gap) == "etc-passwd.md"
-    [gap] = gaps(asked("t1", "?!"))
-    assert file_name(gap) == "gap.md"

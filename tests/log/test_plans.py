@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from sqlite_utils import Database
 
-from bot.log import dialogues, erasure, export, feedback, inbox, outbox, record
+from bot.log import dialogues, erasure, export, feedback, gaps, inbox, outbox, record
 from bot.messages import Feedback, Withdrawal
 from tests.log.writing import LATER, exchange, receive
 from tests.small_shop import NOW, incoming
@@ -68,6 +68,12 @@ def read(db: Database) -> None:
     outbox.reply_of(db, "test", outbox.unsent(db)[-1].turn)
 
 
+def look_at_gaps(db: Database) -> None:
+    exchange(db, incoming("Dogs?"), handoff="no_article")
+    [question] = gaps.open_questions(db, NOW)
+    gaps.article_text(db, question.nearest)
+
+
 WORK: dict[str, Callable[[Database], object]] = {
     "receive": lambda db: receive(db, incoming()),
     "attempt": lambda db: inbox.start_attempt(db, [1], [1]),
@@ -81,6 +87,7 @@ WORK: dict[str, Callable[[Database], object]] = {
     "export": lambda db: export.customer_data(db, "test", "customer-ada"),
     "forget": forget,
     "dialogues": read,
+    "gaps": look_at_gaps,
 }
 
 

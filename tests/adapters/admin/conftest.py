@@ -17,15 +17,17 @@ from bot.actions.toolbox import Toolbox
 from bot.candidates.approved import ApprovedAnswers
 from bot.errors import AttachmentError
 from bot.knowledge.encoder import Vectors
+from bot.knowledge.gap_articles import GapWriter
 from bot.knowledge.gaps import Gap, find_gaps
 from bot.knowledge.meaning import Meaning
 from bot.log.accounts import Accounts
 from bot.log.store import Store
 from bot.messages import Attachment
+from bot.model import ChatModel
 from prompts import Prompts
 from tests.actions.order_shop import over_http
 from tests.adapters.web.dialogues import Clock, ScriptedInbox
-from tests.small_shop import WordEncoder
+from tests.small_shop import NO_MODEL, WordEncoder
 
 PASSWORD = "correct horse battery staple"
 BASE = "http://testserver"
@@ -103,6 +105,7 @@ async def app(
         files,
         approved=approved,
         gaps=gaps,
+        draft_gap=GapWriter(ChatModel(url=NO_MODEL, name="none"), prompts, ()).draft,
         approvals=approvals,
     )
     return create_app(web, admin.routes(), ready, dict, CollectorRegistry(), prompts)

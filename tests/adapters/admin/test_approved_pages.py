@@ -9,6 +9,10 @@ from bot.log.store import Store
 from bot.messages import Candidate, Citation
 from tests.adapters.web.dialogues import HANDOFF, Clock, message, write_exchange
 
+AGENT_REPLIES = """
+    INSERT INTO turns (id, conversation, number, role, text, language, created_at)
+    SELECT 'z', conversation, max(number) + 1, 'agent', 'On a leash, yes.', 'en', ? FROM turns
+"""
 FORM = {
     "questions": "May I bring my dog?\n\n Are dogs <b>welcome</b>? \n",
     "text": "Yes & welcome.",
@@ -106,6 +110,7 @@ async def test_that_gaps_are_listed_drafted_and_done(
     for number in range(2):
         asked = message("Are dogs <i>welcome</i>?", id=f"k{number}")
         await store.write(lambda db: write_exchange(db, asked, [HANDOFF], at=clock()))  # noqa: B023
+    await store.write(lambda db: db.execute(AGENT_REPLIES, [clock().isoformat()]))
     page = (await admin.get("/admin/gaps")).text
     assert "Are dogs &lt;i&gt;welcome&lt;/i&gt;?" in page
     assert "Questions 2" in page
@@ -114,6 +119,8 @@ async def test_that_gaps_are_listed_drafted_and_done(
     draft = await admin.get(f"/admin/gaps/{gap}/draft")
     assert "attachment" in draft.headers["content-disposition"]
     assert draft.text.startswith("---\ntitle:")
+    assert "> On a leash, yes." in draft.text
+    assert "Your team&#39;s answers 1" in page
 
     await admin.post(f"/admin/gaps/{gap}/mark", data={"state": "ignored"})
     assert "Ignored 1" in (await admin.get("/admin/gaps")).text
