@@ -77,13 +77,15 @@ class Answer:
     """What is to be said to a message, and everything that led to it.
 
     `model_calls` are those that were begun for it, also by attempts that were dropped; `actions`
-    the keys of the tools' calls that the reply asks for or tells.
+    the keys of the tools' calls that the reply asks for or tells; `choosing` the model's call that
+    chose no tool.
     """
 
     message: Understood
     decision: Decision
     hits: tuple[Hit, ...] = ()
     generation: Generation | None = None
+    choosing: Generation | None = None
     latency_ms: float = 0.0
     model_calls: int = 0
     actions: tuple[str, ...] = ()
@@ -356,13 +358,16 @@ def _context(message: Understood, utterance: Utterance) -> Context:
 
 def _behind(acted: Acted, answer: Answer) -> Answer:
     """Return an answer behind what became of something that its customer said yes to."""
+    answer = replace(answer, choosing=acted.generation, actions=acted.keys)
+    if not acted.candidates:
+        return answer
     [told], chosen = acted.candidates, answer.decision.candidate
     together = replace(
         chosen,
         text=f"{told.text}\n\n{chosen.text}",
         handoff_reason=told.handoff_reason or chosen.handoff_reason,
     )
-    return replace(answer, decision=answer.decision.written(together), actions=acted.keys)
+    return replace(answer, decision=answer.decision.written(together))
 
 
 def _as_it_stands(shown: Shown) -> Candidate:

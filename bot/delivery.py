@@ -123,6 +123,11 @@ class Delivery:
         """Let conversations go on at another address. Raises LogError when it can't be stored."""
         await self._store.write(lambda db: record.move(db, channel, old, new))
 
+    def pass_on(self, outgoing: Outgoing) -> None:
+        """Have a stored message sent that answers nothing new, behind what is under way there."""
+        if outgoing.channel in self._channels:
+            self._enqueue(_place(outgoing), outgoing)
+
     def leave(self, channel: str, event_key: str, address: str) -> None:
         """Let the model stop: nobody waits any more for the answer to a message.
 

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from bot import app, channels
+from bot.actions import declarations
+from bot.actions.examining import troubles
 from bot.errors import FrontdeskError
 from bot.knowledge.articles import read_articles
 from bot.log.store import Store, sqlite_warning
@@ -47,7 +49,8 @@ async def examine(settings: Settings) -> list[Finding]:
         ("telegram", _telegram),
         ("slack", _slack),
     ]
-    return [await _finding(name, check, settings) for name, check in checks]
+    found = [await _finding(name, check, settings) for name, check in checks]
+    return [*found, *await _actions(settings)]
 
 
 async def _finding(
@@ -105,6 +108,19 @@ async def _model_server(settings: Settings) -> str:
     finally:
         await server.close()
     return f"{server.chat_model.name} at {settings.frontdesk_model_url}"
+
+
+async def _actions(settings: Settings) -> list[Finding]:
+    """Reach what the file of actions names, without calling a tool; each trouble is a finding."""
+    if settings.frontdesk_actions is None:
+        return [Finding("actions", None, "not set up")]
+    try:
+        declared = declarations.load(settings.frontdesk_actions)
+    except FrontdeskError as err:
+        return [Finding("actions", str(err))]
+    if found := await troubles(declared, settings.frontdesk_actions.parent):
+        return [Finding("actions", f"FRONTDESK_ACTIONS: {trouble}.") for trouble in found]
+    return [Finding("actions", None, f"{len(declared.tools)} tools can be used")]
 
 
 async def _telegram(settings: Settings) -> str:

@@ -64,6 +64,12 @@ class Settings(BaseSettings):
         description="address of your help pages or their sitemap.xml, or a file with one address "
         "a line; `frontdesk articles sync` fetches them",
     )
+    frontdesk_website_hours: float = Field(
+        24.0,
+        ge=0,
+        le=8760,
+        description="hours until a running Frontdesk fetches the website again; 0: never by itself",
+    )
     frontdesk_actions: Path | None = Field(
         None, description="file of tools that the bot may use (actions.yaml); unset: none"
     )

@@ -345,6 +345,8 @@ async def open_desk(
             pause=pause or pauses,
         )
         delivery.add(channel)
+        if tools:
+            tools.confirmations.send_through(delivery.pass_on)
         try:
             parts = (store, knowledge, approved, conversations, delivery)
             yield Desk(*parts, channel, pauses, registry, tools)

@@ -132,11 +132,13 @@ def test_that_doubts_about_articles_are_told_and_no_error(
 def test_that_a_check_counts_who_articles_are_for(run: Run, articles: Path) -> None:
     (articles / "margin.md").write_text("---\naudience: internal\n---\n40 %.\n\nDon't tell.")
     (articles / "sale.md").write_text("---\nvalid_until: 2020-01-01\n---\nHalf.\n\nOnly now.")
+    (articles / "vpn.md").write_text("---\naudience: [web, slack]\n---\nThe VPN.\n\nAsk IT.")
     (articles / "bad.pdf").write_bytes(b"no pdf")
 
     ended = run("check", "--articles", str(articles))
 
     assert ended.code == 2
+    assert "1 articles for slack, web alone." in ended.said
     assert f"{len(ARTICLES)} articles, {len(ARTICLES)} passages." in ended.said
     assert "1 internal articles, which customers never see." in ended.said
     assert "1 articles outside the time for which they are valid." in ended.said

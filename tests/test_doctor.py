@@ -1,5 +1,6 @@
 """`frontdesk doctor`: one sentence for each thing that is wrong, and nothing is changed."""
 
+import shutil
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +15,8 @@ from tests.fakes.vllm_api import MODEL, FakeVllm, Fault
 from tests.serving.support import free_port
 from tests.small_shop import ARTICLES, NO_MODEL
 
-NAMES = ["texts", "articles", "database", "port", "model", "telegram", "slack"]
+EXAMPLE_SERVER = Path(__file__).parents[1] / "examples" / "orders" / "server.py"
+NAMES = ["texts", "articles", "database", "port", "model", "telegram", "slack", "actions"]
 
 
 @pytest.fixture(autouse=True)
@@ -147,3 +149,80 @@ async def test_that_every_problem_is_told_at_once(articles: Path, taken_port: in
     found = [finding.name for finding in await examine(of) if finding.problem]
 
     assert found == ["articles", "port", "model"]
+
+
+ACTIONS = """
+servers:
+  orders: {command: [python, server.py]}
+tools:
+  order_status:
+    server: orders
+    audience: [public]
+    reads: true
+    parameters: {number: {pattern: "LF-.*"}}
+"""
+
+
+@pytest.fixture
+def orders(tmp_path: Path) -> Path:
+    """Return a file of actions in a folder with the example's server."""
+    shutil.copy(EXAMPLE_SERVER, tmp_path / "server.py")
+    path = tmp_path / "actions.yaml"
+    path.write_text(ACTIONS, encoding="utf-8")
+    return path
+
+
+def rewritten(path: Path, written: str, instead: str) -> Path:
+    path.write_text(ACTIONS.replace(written, instead), encoding="utf-8")
+    return path
+
+
+async def test_that_tools_that_are_there_have_no_problem(
+    articles: Path, vllm: FakeVllm, orders: Path
+) -> None:
+    found = await examine(settings(articles, vllm.url, frontdesk_actions=orders))
+
+    assert Finding("actions", None, "1 tools can be used") in found
+
+
+@pytest.mark.parametrize(
+    ("written", "instead", "words"),
+    [
+        pytest.param(
+            "order_status:\n",
+            "lost_parcel:\n",
+            "has no tool 'lost_parcel'; name one that it has as `tool` of lost_parcel "
+            "(cancel_order, order_status)",
+            id="a tool that the server has not",
+        ),
+        pytest.param("{number:", "{parcel:", "has no parameter 'parcel'", id="a parameter"),
+        pytest.param("server.py", "gone.py", "run its command in", id="a program that ends"),
+        pytest.param(
+            "command: [python, server.py]",
+            'url: "http://127.0.0.1:9/mcp"',
+            "'orders' does not answer; check that it runs at http://127.0.0.1:9/mcp",
+            id="an address where nothing is",
+        ),
+        pytest.param(
+            "    server: orders\n",
+            '    http: {url: "http://127.0.0.1:9/orders/{number}"}\n',
+            "127.0.0.1:9 can't be reached (ConnectionRefusedError); check the url",
+            id="a host that does not answer",
+        ),
+        pytest.param(
+            "server.py]}",
+            "server.py], environment: [NO_SUCH_KEY]}",
+            "needs the environment variable NO_SUCH_KEY; set it",
+            id="a secret that is not set",
+        ),
+    ],
+)
+async def test_that_what_a_file_of_actions_lacks_is_told(
+    articles: Path, vllm: FakeVllm, orders: Path, written: str, instead: str, words: str
+) -> None:
+    declared = rewritten(orders, written, instead)
+
+    said = await problem(settings(articles, vllm.url, frontdesk_actions=declared), "actions")
+
+    assert said.startswith("FRONTDESK_ACTIONS: ")
+    assert words in said

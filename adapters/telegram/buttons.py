@@ -1,9 +1,11 @@
 """The buttons under a reply. All they mean is written in them, so they outlive a restart.
 
 `f:<verdict or complaint>:<language>:<turn>` rates a reply; `c:<person>:<command>` stands for a
-command, in a group for that person alone (0: for everybody). Telegram allows 64 bytes.
+command, in a group for that person alone (0: for everybody). Telegram allows 64 bytes, too few for
+a title: `t:<person>:<digest>` is as good as writing what the button says.
 """
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -12,6 +14,7 @@ from telegram import InlineKeyboardButton, InlineKeyboardMarkup
 from bot.messages import COMPLAINTS, LANGUAGES, Choice, Complaint, Language, TurnId, Verdict
 
 _LARGEST_DATA = 64
+_DIGEST = 12  # hexadecimal digits
 _THUMBS: tuple[tuple[Verdict, str], ...] = (("up", "👍"), ("down", "👎"))
 
 Row = tuple[InlineKeyboardButton, ...]
@@ -29,14 +32,21 @@ class Rating:
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """A press on a button that stands for a command; `person` is 0 where anybody may press."""
+    """A press on a button that stands for a command, or for what it says.
+
+    `person` is 0 where anybody may press. `text` is empty where Telegram does not show the button
+    any more.
+    """
 
     text: str
     person: int
 
 
-def meaning_of(data: str) -> Rating | Command | None:
-    """Read what a button holds; None for one that is not ours."""
+def meaning_of(data: str, markup: InlineKeyboardMarkup | None = None) -> Rating | Command | None:
+    """Read what a button holds; None for one that is not ours.
+
+    `markup` are the buttons of its message, None where they can't be seen.
+    """
     match data.split(":", 3):
         case ["f", opinion, word, turn] if turn:
             found = [known for known in LANGUAGES if known == word]
@@ -44,6 +54,9 @@ def meaning_of(data: str) -> Rating | Command | None:
     match data.split(":", 2):
         case ["c", person, command] if person.isdecimal() and command.startswith("/"):
             return Command(command, int(person))
+        case ["t", person, _] if person.isdecimal():
+            labels = [button.text for button in _all(markup) if _data(button) == data]
+            return Command(labels[0], int(person)) if labels else Command("", int(person))
     return None
 
 
@@ -74,8 +87,14 @@ def complaints(turn: TurnId, language: Language, words: Mapping[str, str]) -> li
 
 def choices(offered: tuple[Choice, ...], person: int) -> list[Row]:
     """Return a button for each choice, one a row."""
-    found = [_button(choice.label, f"c:{person}:{choice.command}") for choice in offered]
+    found = [_button(choice.label, _choice_data(choice, person)) for choice in offered]
     return [(button,) for button in found if button]
+
+
+def _choice_data(choice: Choice, person: int) -> str:
+    if choice.command != choice.label:
+        return f"c:{person}:{choice.command}"
+    return f"t:{person}:{hashlib.sha256(choice.label.encode()).hexdigest()[:_DIGEST]}"
 
 
 def keyboard(rows: list[Row]) -> InlineKeyboardMarkup | None:
@@ -84,16 +103,19 @@ def keyboard(rows: list[Row]) -> InlineKeyboardMarkup | None:
     return InlineKeyboardMarkup(rows) if rows else None
 
 
-def without(markup: InlineKeyboardMarkup | None, kind: str) -> list[Row]:
-    """Return the rows that are left when the buttons of a kind, "f" or "c", are used up."""
+def without(markup: InlineKeyboardMarkup | None, kinds: str) -> list[Row]:
+    """Return the rows that are left when the buttons of some kinds, "f" or "ct", are used up."""
     rows = markup.inline_keyboard if markup else ()
-    return [row for row in rows if not any(_data(button).startswith(f"{kind}:") for button in row)]
+    return [row for row in rows if not any(_data(button)[:1] in [*kinds] for button in row)]
 
 
 def holds(markup: InlineKeyboardMarkup | None, data: str) -> bool:
     """Return whether a button is still there."""
-    rows = markup.inline_keyboard if markup else ()
-    return any(_data(button) == data for row in rows for button in row)
+    return any(_data(button) == data for button in _all(markup))
+
+
+def _all(markup: InlineKeyboardMarkup | None) -> Row:
+    return tuple(button for row in (markup.inline_keyboard if markup else ()) for button in row)
 
 
 def _data(button: InlineKeyboardButton) -> str:

@@ -97,11 +97,11 @@ class _Request(HTTPXRequest):
             raise NetworkError("The connections were closed.") from err
 
     async def shutdown(self) -> None:
-        await super().shutdown()
         calls = tuple(self._calls)
         for call in calls:
             call.cancel()
         await asyncio.gather(*calls, return_exceptions=True)
+        await super().shutdown()  # last, since it also closes connections that were left taken
 
     async def _in_time(self, *args: Any, **settings: Any) -> tuple[int, bytes]:
         try:

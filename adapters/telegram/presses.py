@@ -67,7 +67,7 @@ def press_from(update_id: int, query: CallbackQuery, me: User) -> Press | None:
         update_id=update_id,
         query=str(query.id),
         data=data,
-        meaning=buttons.meaning_of(data),
+        meaning=buttons.meaning_of(data, markup),
         address=_address_of(message, query.from_user),
         message=int(message.message_id),
         person=int(query.from_user.id),
@@ -105,6 +105,9 @@ class Presses:
                 self._start(self._note(press, ""))
                 return
             case _ if press.is_used or used in self._used:
+                self._start(self._note(press, self._word("closed", press.language)))
+                return
+            case Command(text=""):
                 self._start(self._note(press, self._word("closed", press.language)))
                 return
             case Command(person=person) if person not in (0, press.person):
@@ -162,7 +165,7 @@ class Presses:
             )
         )
         note = "" if is_new else self._word("closed", press.language)
-        rows = buttons.without(press.markup, "c")
+        rows = buttons.without(press.markup, "ct")
         self._start(self._show(press, note, buttons.keyboard(rows)))
 
     def _word(self, name: str, language: Language) -> str:

@@ -4,10 +4,11 @@ After bot/model_library.py the second place that imports LangChain, and as late:
 """
 
 import asyncio
+import contextlib
 import importlib
 import logging
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -38,8 +39,20 @@ class Offer:
     call: Callable[[Mapping[str, Any]], Awaitable[str]]
 
 
+class Ended(Exception):
+    """Raised by an offer's `call` to end the model's work."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """What the model did; `ended` is what a call ended its work with, None where it did itself."""
+
+    generation: Generation
+    ended: Ended | None = None
+
+
 class Agent:
-    """Lets the model use tools until it has an answer, or `call` ends it with an exception."""
+    """Lets the model use tools until it has an answer, or a call ends its work."""
 
     def __init__(self, model: ChatModel, prompts: Prompts) -> None:
         self._model = model
@@ -59,31 +72,36 @@ class Agent:
         *,
         seconds: float,
         turns: int,
-    ) -> Generation:
+    ) -> Run:
         """Return the record of what the model did; its text is the draft of a reply.
 
         `turns` is how often it may be asked. A call of the model that fails is the record's
-        `error`. Raises what an offer's `call` raises.
+        `error`; what came before counts all the same.
         """
         started = time.perf_counter()
         messages: list[BaseMessage] = []
-        error = None
+        error, ended = None, None
         try:
             async with self._model.lend(seconds) as model:
-                messages = await self._act(model, message, history, offers, turns)
+                async for state in self._steps(model, message, history, offers, turns):
+                    messages = state
+        except Ended as err:
+            ended = err
         except ModelError as err:
             error = str(err)
             self._note(err)
-        return self._generation(message, messages, error, (time.perf_counter() - started) * 1000)
+        latency_ms = (time.perf_counter() - started) * 1000
+        return Run(generation=self._generation(message, messages, error, latency_ms), ended=ended)
 
-    async def _act(
+    async def _steps(
         self,
         model: "BaseChatModel",
         message: Understood,
         history: Sequence[Turn],
         offers: Sequence[Offer],
         turns: int,
-    ) -> "list[BaseMessage]":
+    ) -> "AsyncIterator[list[BaseMessage]]":
+        """Yield all messages so far, after each that the model wrote and each call."""
         await asyncio.to_thread(importlib.import_module, "langchain.agents")  # takes a second
         from langchain.agents import create_agent
 
@@ -96,12 +114,14 @@ class Agent:
         tools = sum(estimated_tokens(f"{offer.description}{offer.schema}") for offer in offers)
         budget = self._model.context_tokens - LONGEST_TOKENS - tools - estimated_tokens(prompt)
         past = _that_fit(history, budget - estimated_tokens(message.text))
-        found = await agent.ainvoke(
+        states = agent.astream(
             {"messages": [*past, ("human", message.text)]},
             {"recursion_limit": 2 * turns + 1},
+            stream_mode="values",
         )
-        messages: list[BaseMessage] = found["messages"]
-        return messages
+        async with contextlib.aclosing(states):
+            async for state in states:
+                yield state["messages"]
 
     def _note(self, error: ModelError) -> None:
         status = getattr(error.__cause__, "status_code", None)
@@ -124,7 +144,8 @@ class Agent:
     ) -> Generation:
         from langchain_core.messages import AIMessage
 
-        written = [each for each in messages if isinstance(each, AIMessage)]
+        # What the bot said before has no metadata of an answer.
+        written = [e for e in messages if isinstance(e, AIMessage) and e.response_metadata]
         usages = [each.usage_metadata for each in written if each.usage_metadata]
         prompt = self._prompts.get("act", message.language)
         return Generation(

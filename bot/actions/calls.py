@@ -23,7 +23,8 @@ logger = logging.getLogger(__name__)
 class Acted:
     """Replies to a message that tools answer, the calls behind them by key, the model's part.
 
-    One that is not `is_whole` stands before the answer to the rest of the message.
+    One that is not `is_whole` stands before the answer to the rest of the message; without
+    candidates it only tells of the model's part.
     """
 
     candidates: tuple[Candidate, ...]

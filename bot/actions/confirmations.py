@@ -1,4 +1,8 @@
-"""Calls that change something: made once, after a yes, and told to whoever said it."""
+"""Calls that change something: made once, after a yes, and told to whoever said it.
+
+Who waits for an agent is told as soon as it is decided: that something came of a call, and the
+message that says so, are stored in one transaction.
+"""
 
 import asyncio
 import logging
@@ -11,13 +15,15 @@ from sqlite_utils import Database
 
 from bot.actions.calls import Acted, with_given
 from bot.actions.declarations import Tool
+from bot.actions.outcomes import outcome
 from bot.actions.results import fields, sentences
 from bot.actions.toolbox import Toolbox
 from bot.errors import ActionError, ActionInDoubt
 from bot.log import actions as log
+from bot.log import notices
 from bot.log.actions import Action
 from bot.log.store import Store
-from bot.messages import Candidate, Dialogue, Language
+from bot.messages import Candidate, Dialogue, Language, Outgoing
 from prompts import Prompts
 
 logger = logging.getLogger(__name__)
@@ -55,11 +61,26 @@ class Confirmations:
         self._prompts = prompts
         self._now = now
         self._running: dict[str, asyncio.Task[bool]] = {}
+        self._send: Callable[[Outgoing], None] = _at_the_next_start
+
+    def send_through(self, send: Callable[[Outgoing], None]) -> None:
+        """Have stored messages sent by `send`; without it they leave after the next start."""
+        self._send = send
 
     async def resume(self) -> None:
-        """Give up what an earlier run of the program began: nobody knows whether it was done."""
+        """Give up what an earlier run of the program began: nobody knows whether it was done.
+
+        What is told of it is stored, and leaves with everything else that was not sent.
+        """
         now = self._now()
-        if number := await self._store.write(lambda db: log.give_up_interrupted(db, now)):
+
+        def give_up(db: Database) -> int:
+            interrupted = log.give_up_interrupted(db, now)
+            for key in dict.fromkeys([*interrupted, *log.decided_before(db)]):
+                self._tell(db, key, now)
+            return len(interrupted)
+
+        if number := await self._store.write(give_up):
             logger.warning("%d actions were interrupted; people must look into them.", number)
 
     async def pressed(self, dialogue: Dialogue, argument: str, language: Language) -> Acted:
@@ -92,23 +113,7 @@ class Confirmations:
         found = await self._store.read(lambda db: log.get(db, action.id))
         if found is None:
             return self._says("action_unknown_button", language)
-        match found.state:
-            case "declined":
-                return self._says("action_declined", language, key=found.id)
-            case "waiting":
-                return self._handed_on("approval", "action_waiting", found, language)
-            case "refused":
-                return self._says("action_refused", language, key=found.id, what=found.summary)
-            case "done":
-                text = found.outcome or self._prompts.text(
-                    "action_done", language, what=found.summary
-                )
-                candidate = Candidate(source="action", text=text)
-                return Acted(candidates=(candidate,), keys=(found.id,))
-            case "failed":
-                return self._handed_on("action_failed", "action_undone", found, language)
-            case _:
-                return self._handed_on("action_failed", "action_in_doubt", found, language)
+        return outcome(found, language, self._prompts)
 
     async def approve(self, key: str, account: str) -> bool:
         """Carry out what waits for an agent; return whether it still waited."""
@@ -125,7 +130,14 @@ class Confirmations:
     async def refuse(self, key: str, account: str) -> bool:
         """Refuse what waits for an agent; return whether it still waited."""
         now = self._now()
-        return await self._store.write(lambda db: log.refuse(db, key, account, now))
+
+        def refuse(db: Database) -> tuple[bool, Outgoing | None]:
+            counts = log.refuse(db, key, account, now)
+            return counts, self._tell(db, key, now) if counts else None
+
+        counts, told = await self._store.write(refuse)
+        self._pass_on(told)
+        return counts
 
     async def close(self) -> None:
         """End what runs; it stays begun, so that the next start gives it up."""
@@ -148,13 +160,13 @@ class Confirmations:
 
     async def _carry_out(self, action: Action, tool: Tool) -> None:
         state: Literal["done", "failed", "unknown"] = "unknown"
-        outcome = result = error = None
+        told = result = error = None
         arguments = with_given(tool, action.arguments, action.dialogue, action.id)
         try:
             found = await self._toolbox.call(action.tool, arguments, key=action.id)
             state, result = "done", found.text
-            told = fields(tool, found, action.language)
-            outcome = sentences(tool, action.arguments, told, action.language) or None
+            values = fields(tool, found, action.language)
+            told = sentences(tool, action.arguments, values, action.language) or None
         except ActionInDoubt as err:
             error = str(err)
         except ActionError as err:
@@ -165,26 +177,34 @@ class Confirmations:
         if error:
             logger.warning("The action %s of %s is %s: %s", action.id, action.tool, state, error)
         now = self._now()
-        await self._store.write(
-            lambda db: log.settle(db, action.id, state, outcome, now, result=result, error=error)
-        )
 
-    def _says(
-        self, task: str, language: Language, *, key: str | None = None, **values: str
-    ) -> Acted:
-        candidate = Candidate(source="action", text=self._prompts.text(task, language, **values))
-        return Acted(candidates=(candidate,), keys=(key,) if key else ())
+        def settle(db: Database) -> Outgoing | None:
+            log.settle(db, action.id, state, told, now, result=result, error=error)
+            return self._tell(db, action.id, now)
 
-    def _handed_on(
-        self,
-        reason: Literal["approval", "action_failed"],
-        task: str,
-        action: Action,
-        language: Language,
-    ) -> Acted:
-        candidate = Candidate(
-            source="handoff",
-            text=self._prompts.text(task, language, what=action.summary),
-            handoff_reason=reason,
+        self._pass_on(await self._store.write(settle))
+
+    def _tell(self, db: Database, key: str, now: datetime) -> Outgoing | None:
+        """Store the message that tells what came of a call, if an agent decided on it."""
+        action = log.get(db, key)
+        if action is None or not action.is_decided or action.told_in is None:
+            return None
+        [candidate] = outcome(action, action.language, self._prompts).candidates
+        outgoing = notices.notice(
+            db, action.dialogue, action.told_in, candidate, action.language, "action/decided", now
         )
-        return Acted(candidates=(candidate,), keys=(action.id,))
+        if outgoing:
+            log.link(db, [key], outgoing.turn)
+        return outgoing
+
+    def _pass_on(self, outgoing: Outgoing | None) -> None:
+        if outgoing:
+            self._send(outgoing)
+
+    def _says(self, task: str, language: Language) -> Acted:
+        candidate = Candidate(source="action", text=self._prompts.text(task, language))
+        return Acted(candidates=(candidate,))
+
+
+def _at_the_next_start(outgoing: Outgoing) -> None:
+    logger.info("Message %d leaves after the next start.", outgoing.id)

@@ -46,17 +46,22 @@ class McpServer:
 
     async def tool(self, name: str) -> "Tool":
         """Return what the server says of a tool. Raises ActionError when it has none of it."""
-        client = await self._opened()
-        if name not in self._tools:
-            try:
-                with _explained(reads=True):
-                    self._tools = await _listed(client)
-            except _Broken as err:
-                await self.close()
-                raise ActionError(str(err)) from err
-        if name not in self._tools:
+        await self._opened()
+        tools = self._tools if name in self._tools else await self.tools()
+        if name not in tools:
             raise ActionError(f"the server {self.name!r} has no tool {name!r}")
-        return self._tools[name]
+        return tools[name]
+
+    async def tools(self) -> "Mapping[str, Tool]":
+        """Ask the server which tools it has; return them by name. Raises ActionError without it."""
+        client = await self._opened()
+        try:
+            with _explained(reads=True):
+                self._tools = await _listed(client)
+        except _Broken as err:
+            await self.close()
+            raise ActionError(str(err)) from err
+        return self._tools
 
     async def call(
         self, tool: str, arguments: Mapping[str, Any], *, key: str, reads: bool

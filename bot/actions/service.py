@@ -10,7 +10,7 @@ from typing import Any
 
 from bot import grounding
 from bot.actions import arguments as checks
-from bot.actions.agent import Agent, Offer
+from bot.actions.agent import Agent, Ended, Offer
 from bot.actions.calls import Acted, Asker, Calls
 from bot.actions.confirmations import Confirmations, verdict
 from bot.actions.declarations import Declarations, Tool
@@ -124,24 +124,26 @@ class Actions:
         tools: Mapping[str, Tool],
         allowance: Allowance,
     ) -> Acted | None:
-        """Return the reply with the tools that the model chose; None where it chose none."""
+        """Return the reply with the tools that the model chose, no candidates where it chose none.
+
+        None where it could not be asked.
+        """
         offers = [offer for name in tools if (offer := await self._offer(calls, name, tools[name]))]
         async with allowance.model_call() as seconds:
             if not seconds or not offers:
                 return None
-            try:
-                generation = await agent.run(
-                    message,
-                    history,
-                    offers,
-                    seconds=min(seconds, self._limits.seconds),
-                    turns=self._limits.calls + 1,
-                )
-            except _Settled as settled:
-                return settled.acted
+            run = await agent.run(
+                message,
+                history,
+                offers,
+                seconds=min(seconds, self._limits.seconds),
+                turns=self._limits.calls + 1,
+            )
+        if isinstance(run.ended, _Settled):
+            return replace(run.ended.acted, generation=run.generation)
         if not calls.reading.keys:
-            return None
-        return _with_draft(calls.reply(), calls.reading.seen, generation, message)
+            return Acted(candidates=(), generation=run.generation, is_whole=False)
+        return _with_draft(calls.reply(), calls.reading.seen, run.generation, message)
 
     async def _offer(self, calls: Calls, name: str, tool: Tool) -> Offer | None:
         """Return a tool as the model sees it, None while its server can't be reached."""
@@ -158,8 +160,8 @@ class Actions:
         )
 
 
-class _Settled(Exception):
-    """What the model wants to do has to be said to the customer first; ends its work."""
+class _Settled(Ended):
+    """What the model wants to do has to be said to the customer first."""
 
     def __init__(self, acted: Acted) -> None:
         super().__init__()

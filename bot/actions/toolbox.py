@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import logging
-import re
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any, Protocol
@@ -13,12 +12,11 @@ from bot.actions.declarations import Declarations, Tool
 from bot.actions.http_tool import HttpTool
 from bot.actions.mcp_server import McpServer, McpTool
 from bot.actions.results import Result
+from bot.audiences import audiences_of
 from bot.errors import ActionError, ActionInDoubt
 from bot.messages import Dialogue
 
 logger = logging.getLogger(__name__)
-
-PUBLIC = "public"
 
 
 class Caller(Protocol):
@@ -70,7 +68,7 @@ class Toolbox:
 
     def allowed(self, dialogue: Dialogue) -> dict[str, Tool]:
         """Return the tools that may be used in a dialogue, by name."""
-        audience = audience_of(dialogue)
+        audience = audiences_of(dialogue)
         return {name: tool for name, tool in self._tools.items() if audience & {*tool.audience}}
 
     def description(self, name: str) -> str:
@@ -115,13 +113,3 @@ async def _limited(tool: Tool, *, reads: bool) -> AsyncIterator[None]:
     except TimeoutError as err:
         kind = ActionError if reads else ActionInDoubt
         raise kind(f"no answer within {tool.seconds:g} s") from err
-
-
-def audience_of(dialogue: Dialogue) -> frozenset[str]:
-    """Return the audiences that a dialogue belongs to.
-
-    They are `public`, its channel (`slack`), and with each part of its address a narrower one: a
-    workspace or a channel (`slack:T0123`).
-    """
-    parts = (f"{dialogue.channel}:{part}" for part in re.split("[:/@]", dialogue.address))
-    return frozenset((PUBLIC, dialogue.channel, *parts))

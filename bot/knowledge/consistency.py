@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
+from bot.audiences import Audience
 from bot.knowledge.passages import split
 from bot.knowledge.sources.document import Document
 from bot.knowledge.words import content_words, stem
@@ -44,7 +45,7 @@ class _Sentence:
 
 def same_titles(documents: Iterable[Document]) -> list[tuple[Document, ...]]:
     """Return the groups of articles of one language and audience that have the same title."""
-    groups: dict[tuple[str, str, str], list[Document]] = defaultdict(list)
+    groups: dict[tuple[str, Audience, str], list[Document]] = defaultdict(list)
     for each in documents:
         groups[each.language, each.audience, each.title.strip().casefold()].append(each)
     return [tuple(group) for group in groups.values() if len(group) > 1]

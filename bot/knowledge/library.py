@@ -17,6 +17,7 @@ from typing import Any, Literal
 
 from sqlite_utils import Database
 
+from bot.audiences import EVERYBODY, Audience
 from bot.errors import ArticlesError
 from bot.knowledge import index, passages
 from bot.knowledge.articles import Broken, article_of, nothing_readable
@@ -42,12 +43,16 @@ def silently(stage: Stage, done: int, total: int) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What a sync did. `next_change` is when an article's period next begins or ends."""
+    """What a sync did. `next_change` is when an article's period next begins or ends.
+
+    `audiences` are those of the articles in use that are not for everybody, by their ids.
+    """
 
     changes: index.Changes
     broken: tuple[Broken, ...]
     articles: int
     next_change: datetime | None
+    audiences: Mapping[str, Audience]
 
 
 async def sync(
@@ -81,6 +86,11 @@ async def sync(
         broken=tuple(broken),
         articles=len(wanted),
         next_change=_next_change([each.document for each in found], now),
+        audiences={
+            name: each.document.audience
+            for name, each in wanted.items()
+            if each.document.audience != EVERYBODY
+        },
     )
 
 
@@ -220,13 +230,19 @@ def _row(document: Document) -> dict[str, Any]:
     for name in ("valid_from", "valid_until"):
         plain[name] = plain[name] and plain[name].isoformat()
     questions = json.dumps(document.questions, ensure_ascii=False)
-    return {**plain, "questions": questions, "digest": document.digest}
+    return {
+        **plain,
+        "audience": ", ".join(document.audience),
+        "questions": questions,
+        "digest": document.digest,
+    }
 
 
 def _document(row: Mapping[str, Any]) -> Document:
     fields = {name: row[name] for name in Document.__dataclass_fields__}
     for name in ("valid_from", "valid_until"):
         fields[name] = fields[name] and datetime.fromisoformat(fields[name])
+    fields["audience"] = tuple(fields["audience"].split(", "))
     return Document(**{**fields, "questions": tuple(json.loads(row["questions"]))})
 
 

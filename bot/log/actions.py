@@ -25,13 +25,18 @@ MOST_LISTED = 100
 
 State = Literal["asked", "declined", "waiting", "refused", "running", "done", "failed", "unknown"]
 _COLUMNS = (
-    "id, channel, address, customer, tool, arguments, summary, language, state, outcome, expires_at"
+    "id, channel, address, customer, tool, arguments, summary, language, state, outcome,"
+    " expires_at, coalesce(told_in, asked_in), approved_at IS NOT NULL"
 )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Action:
-    """A call of a tool. `id` is its idempotency key; `summary` what the customer says yes to."""
+    """A call of a tool. `id` is its idempotency key; `summary` what the customer says yes to.
+
+    `told_in` is the last reply that asked for the yes, or told what became of it; `is_decided` says
+    whether an agent approved or refused it.
+    """
 
     id: str
     dialogue: Dialogue
@@ -42,6 +47,8 @@ class Action:
     state: State
     outcome: str | None
     expires_at: str | None
+    told_in: TurnId | None
+    is_decided: bool
 
     @property
     def code(self) -> str:
@@ -124,13 +131,26 @@ def just_asked(db: Database, dialogue: Dialogue) -> Action | None:
 
 
 def untold(db: Database, dialogue: Dialogue) -> Action | None:
-    """Return a call with a yes of which its customer has not heard yet what came of it."""
+    """Return a call with a yes of which its customer has not heard yet what came of it.
+
+    Of what an agent decided they are told unasked.
+    """
     return _first(
         db,
         "channel = ? AND customer = ? AND address = ? AND confirmed_at IS NOT NULL"
-        " AND told_in IS NULL AND state IN ('running', 'done', 'failed', 'refused', 'unknown')",
+        " AND told_in IS NULL AND approved_at IS NULL"
+        " AND state IN ('running', 'done', 'failed', 'unknown')",
         [dialogue.channel, dialogue.customer, dialogue.address],
     )
+
+
+def decided_before(db: Database) -> list[str]:
+    """Return the keys of what an earlier version of the program decided and told nobody unasked."""
+    rows = db.execute(
+        "SELECT id FROM actions WHERE approved_at IS NOT NULL AND told_in IS NULL"
+        " AND state IN ('done', 'failed', 'refused', 'unknown') ORDER BY id"
+    ).fetchall()
+    return [row[0] for row in rows]
 
 
 def decline(db: Database, key: str, now: datetime) -> bool:
@@ -186,26 +206,25 @@ def settle(
     _change(db, key, "running", **columns, **_kept(result))
 
 
-def give_up_interrupted(db: Database, now: datetime) -> int:
-    """Mark the calls that an earlier run of the program began, and count them.
+def give_up_interrupted(db: Database, now: datetime) -> list[str]:
+    """Mark the calls that an earlier run of the program began, and return their keys.
 
     Nobody knows whether they were carried out, so they are never made again.
     """
-    cursor = db.execute(
-        "UPDATE actions SET state = 'unknown', error = 'interrupted', settled_at = ?"
-        " WHERE state = 'running'",
-        [now.isoformat()],
-    )
-    return int(cursor.rowcount)
+    rows = db.execute("SELECT id FROM actions WHERE state = 'running' ORDER BY id").fetchall()
+    keys = [row[0] for row in rows]
+    for key in keys:
+        columns = {"error": "interrupted", "settled_at": now.isoformat()}
+        _change(db, key, "running", state="unknown", **columns)
+    return keys
 
 
 def link(db: Database, keys: Sequence[str], turn: TurnId) -> None:
-    """Note which reply asks for the yes to some calls, or tells what came of them."""
+    """Note which reply asks for the yes to some calls, or tells what became of them."""
     for key in keys:
         db.execute(
             "UPDATE actions SET asked_in = CASE state WHEN 'asked' THEN :turn ELSE asked_in END,"
-            " told_in = CASE state WHEN 'asked' THEN told_in WHEN 'waiting' THEN told_in"
-            " ELSE :turn END WHERE id = :key",
+            " told_in = CASE state WHEN 'asked' THEN told_in ELSE :turn END WHERE id = :key",
             {"turn": turn, "key": key},
         )
 
@@ -278,7 +297,7 @@ def _first(db: Database, condition: str, values: Sequence[object]) -> Action | N
 
 def _action(row: Sequence[Any]) -> Action:
     key, channel, address, customer, tool, arguments, *rest = row
-    summary, language, state, outcome, expires_at = rest
+    summary, language, state, outcome, expires_at, told_in, is_decided = rest
     return Action(
         id=key,
         dialogue=Dialogue(channel=channel, address=address, customer=customer),
@@ -289,4 +308,6 @@ def _action(row: Sequence[Any]) -> Action:
         state=state,
         outcome=outcome,
         expires_at=expires_at,
+        told_in=told_in,
+        is_decided=bool(is_decided),
     )

@@ -53,11 +53,13 @@ def unsent(db: Database) -> list[Outgoing]:
 def waiting(db: Database, outgoing: Outgoing) -> Waiting | None:
     """Return a reply as it is now, or None when it has left before.
 
-    Its conversation may have moved to another address since it was queued.
+    Its conversation may have moved to another address since it was queued. What is told unasked
+    counts from when an agent decided on it.
     """
     row = db.execute(
         f"""
-        SELECT outbox.reply, outbox.is_doubtful, asked.created_at
+        SELECT outbox.reply, outbox.is_doubtful, coalesce((SELECT max(approved_at) FROM actions
+            WHERE told_in IS NOT NULL AND told_in = outbox.turn), asked.created_at)
         FROM outbox JOIN turns ON turns.id = outbox.turn JOIN turns AS asked
             ON asked.id = turns.replied_to
         WHERE outbox.id = ? AND {_READY}

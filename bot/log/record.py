@@ -5,19 +5,18 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Any
 
 import uuid_utils
 from sqlite_utils import Database
 
 from bot.conversation import Answer
 from bot.knowledge.scoring import Hit
-from bot.knowledge.words import fts_text
 from bot.log import actions, erasure, inbox, outbox, usage
 from bot.log.export import customer_data
 from bot.log.inbox import Received
 from bot.log.rows import insert
-from bot.messages import ConversationId, Document, Language, Outgoing, Turn, TurnId
+from bot.log.turns import add_turn, hand_off, record_candidates
+from bot.messages import ConversationId, Document, Generation, Language, Outgoing, Turn, TurnId
 from bot.model import estimated_tokens
 from bot.understanding import language_of
 
@@ -83,7 +82,7 @@ def exchange(
     language = answer.message.language
     conversation = _conversation(db, last, language, at)
     asked = [_add_question(db, conversation, received, language) for received in batch]
-    replied = _add_turn(
+    replied = add_turn(
         db,
         conversation,
         role="assistant",
@@ -96,9 +95,7 @@ def exchange(
     )
     _record_decision(db, replied, answer)
     _count_usage(db, last, answer, now)
-    if reason := answer.decision.candidate.handoff_reason:
-        row = {"conversation": conversation, "turn": replied, "reason": reason, "created_at": at}
-        insert(db, "handoffs", row)
+    hand_off(db, conversation, replied, answer.decision.candidate, at)
     replaces = _take_over(db, batch, asked, replied)
     _carry_out(db, last, answer)
     actions.link(db, answer.actions, replied)
@@ -137,7 +134,7 @@ def _preview_retraction(db: Database, withdrawn: Received, preview: str, now: da
     at, language = now.isoformat(), withdrawn.language or language_of(withdrawn.text)
     conversation = _conversation(db, withdrawn, language, at)
     asked = _add_question(db, conversation, withdrawn, language)
-    replied = _add_turn(
+    replied = add_turn(
         db,
         conversation,
         role="assistant",
@@ -195,7 +192,7 @@ def move(db: Database, channel: str, old: str, new: str) -> None:
 def _add_question(
     db: Database, conversation: ConversationId, received: Received, language: Language
 ) -> TurnId:
-    asked = _add_turn(
+    asked = add_turn(
         db,
         conversation,
         role="customer",
@@ -342,36 +339,12 @@ def _customer(db: Database, received: Received, at: str) -> str:
     return str(found)
 
 
-def _add_turn(db: Database, conversation: ConversationId, **columns: Any) -> TurnId:
-    turn = TurnId(_new_id())
-    [number] = db.execute(
-        "SELECT coalesce(max(number), 0) + 1 FROM turns WHERE conversation = ?", [conversation]
-    ).fetchone()
-    insert(db, "turns", {"id": turn, "conversation": conversation, "number": number, **columns})
-    insert(db, "turn_search", {"words": fts_text(columns["text"]), "turn": turn})
-    return turn
-
-
 def _record_decision(db: Database, turn: TurnId, answer: Answer) -> None:
-    decision = answer.decision
-    for position, candidate in enumerate(decision.candidates):
-        row = {
-            "turn": turn,
-            "position": position,
-            "source": candidate.source,
-            "text": candidate.text,
-            "citations": _json([asdict(citation) for citation in candidate.citations]),
-            "features": _json(dict(candidate.features)),
-            "refusal": candidate.refusal,
-            "propensity": decision.propensities[position],
-            "policy": decision.policy,
-            "shown": int(position == decision.chosen),
-        }
-        insert(db, "candidates", row)
+    record_candidates(db, turn, answer.decision)
     for rank, hit in enumerate(answer.hits, start=1):
         _record_hit(db, turn, rank, hit)
-    if answer.generation:
-        _record_generation(db, turn, answer)
+    for generation in filter(None, (answer.choosing, answer.generation)):
+        _record_generation(db, turn, generation)
 
 
 def _record_hit(db: Database, turn: TurnId, rank: int, hit: Hit) -> None:
@@ -387,9 +360,8 @@ def _record_hit(db: Database, turn: TurnId, rank: int, hit: Hit) -> None:
     insert(db, "retrievals", row)
 
 
-def _record_generation(db: Database, turn: TurnId, answer: Answer) -> None:
-    assert answer.generation is not None
-    row = asdict(answer.generation)
+def _record_generation(db: Database, turn: TurnId, generation: Generation) -> None:
+    row = asdict(generation)
     del row["texts"], row["log_probabilities"]  # each draft is a candidate
     insert(db, "generations", {**row, "turn": turn, "sampling": _json(row["sampling"])})
 

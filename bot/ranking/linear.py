@@ -55,8 +55,9 @@ class LinearModel:
                 f"this is version {features.VERSION}; train it anew."
             )
         try:
-            weights = np.array([data["weights"][name] for name in features.NAMES], np.float64)
-            covariance = np.array(data["covariance"], np.float64)
+            weights: Numbers = np.array([data["weights"][name] for name in features.NAMES])
+            covariance: Numbers = np.array(data["covariance"])
+            weights, covariance = weights.astype(np.float64), covariance.astype(np.float64)
         except (KeyError, TypeError, ValueError) as err:
             raise RankingError("The policy's weights are damaged; train it anew.") from err
         if covariance.shape != (len(weights), len(weights)) or not (

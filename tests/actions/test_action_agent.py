@@ -88,6 +88,7 @@ async def test_that_an_invented_number_is_asked_for(
         assert told.text.startswith("What is your order number?")
         assert desk.orders.paths == []  # type: ignore[attr-defined]
         assert await states(desk) == []
+        assert await desk.rows("SELECT prompt FROM generations") == [("act/en",)]
 
 
 async def test_that_a_change_is_only_asked_for(tmp_path: Path, vllm: FakeVllm) -> None:
@@ -97,6 +98,8 @@ async def test_that_a_change_is_only_asked_for(tmp_path: Path, vllm: FakeVllm) -
         assert f"Cancel order {OPEN_ORDER}" in asked.text
         assert desk.orders.cancelled == []  # type: ignore[attr-defined]
         assert len(vllm.chats) == 1  # it is not asked what to say
+        logged = "SELECT turn, prompt, input_tokens > 0, latency_ms > 0 FROM generations"
+        assert await desk.rows(logged) == [(asked.turn, "act/en", 1, 1)]
 
         done = await desk.ask("yes")
         assert done.text == f"Order {OPEN_ORDER} is cancelled."
@@ -155,6 +158,8 @@ async def test_that_without_a_fitting_tool_the_articles_answer(
         assert told.source == "article"
         assert len(vllm.chats) == 2
         assert "tools" not in vllm.chats[1].body
+        logged = await desk.rows("SELECT prompt, input_tokens > 0, error FROM generations")
+        assert logged == [("act/en", 1, None), ("answer/en", 1, None)]
 
 
 async def test_that_a_server_without_tools_is_asked_once(tmp_path: Path, vllm: FakeVllm) -> None:
@@ -176,6 +181,9 @@ async def test_that_a_model_that_fails_leaves_the_message_to_the_articles(
         told = await desk.ask(QUESTION["en"])
 
         assert told.source == "article"
+        [(prompt, error), *_] = await desk.rows("SELECT prompt, error FROM generations")
+        assert prompt == "act/en"
+        assert error
 
 
 async def test_that_a_call_that_is_no_json_is_no_call(tmp_path: Path, vllm: FakeVllm) -> None:

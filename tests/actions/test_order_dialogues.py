@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from bot.log import review
+from bot.log import transcripts
 from bot.messages import Language, Outgoing
 from tests.actions.order_shop import OPEN_ORDER, ORDER, Clock, order_desk, over_http, states
 from tests.fakes.orders_api import TOKEN, FakeOrders, Fault
@@ -68,7 +68,7 @@ async def test_that_an_order_is_told_in_both_languages_without_a_model(desk: Des
     )
     assert (english.source, chinese.source) == ("action", "action")
     assert await states(desk) == [("order_status", "done")] * 2
-    found = await desk.store.read(lambda db: review.transcript(db, english.conversation))
+    found = await desk.store.read(lambda db: transcripts.transcript(db, english.conversation))
     assert found is not None
     [call] = found.turns[-1].actions
     assert (call.tool, call.arguments) == ("order_status", f'{{"number": "{ORDER}"}}')
@@ -218,28 +218,124 @@ async def test_that_an_agent_must_approve_where_that_is_set(
         assert waiting.handed_off
         assert await states(desk) == [("cancel_order", "waiting")]
 
+        key = await waiting_key(desk)
         confirmations = desk.actions.confirmations
-        [(key,)] = await desk.rows("SELECT id FROM actions")
         outcomes = await asyncio.gather(*(confirmations.approve(key, "nia") for _ in range(3)))
-        told = await desk.ask(QUESTION["en"])
+        told = (await desk.channel.replies(3))[2]
+        later = await desk.ask(QUESTION["en"])
 
         assert sorted(outcomes) == [False, False, True]
-        assert told.text.startswith(f"Order {OPEN_ORDER} is cancelled.\n\n")
+        assert told.text == f"Order {OPEN_ORDER} is cancelled."
+        assert told.in_reply_to == waiting.in_reply_to
+        assert later.text.startswith("You can return")
         row = await desk.rows("SELECT state, approved_by FROM actions")
         assert row == [("done", "nia")]
+        assert await desk.rows("SELECT settled_at IS NULL FROM handoffs") == [(0,)]
+        found = await desk.store.read(lambda db: transcripts.transcript(db, told.conversation))
+        assert found is not None
+        assert [turn.actions[0].state for turn in found.turns if turn.actions] == ["done", "done"]
 
 
-async def test_that_an_agents_refusal_is_told(tmp_path: Path, orders: FakeOrders) -> None:
+async def waiting_key(desk: Desk) -> str:
+    [(key,)] = await desk.rows("SELECT id FROM actions WHERE state = 'waiting'")
+    return str(key)
+
+
+async def test_that_an_agents_refusal_is_told_at_once(tmp_path: Path, orders: FakeOrders) -> None:
     declared = over_http(orders.url, cancel_order={"approval": "agent"})
     async with order_desk(tmp_path, declared) as desk:
         await desk.ask(CANCEL["zh"])
         await desk.ask("好的")
-        [(key,)] = await desk.rows("SELECT id FROM actions")
-        assert await desk.actions.confirmations.refuse(key, "nia")
-        told = await desk.ask(QUESTION["zh"])
+        key = await waiting_key(desk)
+        refusals = [await desk.actions.confirmations.refuse(key, "nia") for _ in range(2)]
+        told = (await desk.channel.replies(3))[2]
+        later = await desk.ask(QUESTION["zh"])
 
+        assert refusals == [True, False]
         assert told.text.startswith("同事查看后没有批准")
         assert await states(desk) == [("cancel_order", "refused")]
+        assert later.text.startswith("商品送达后")
+
+
+async def test_that_what_failed_after_its_approval_is_told_and_handed_on(
+    tmp_path: Path, orders: FakeOrders
+) -> None:
+    declared = over_http(orders.url, cancel_order={"approval": "agent"})
+    async with order_desk(tmp_path, declared) as desk:
+        await desk.ask(f"Cancel my order {ORDER}")
+        await desk.ask("yes")
+        await desk.actions.confirmations.approve(await waiting_key(desk), "nia")
+        told = (await desk.channel.replies(3))[2]
+
+        assert told.handed_off
+        assert told.text.startswith("I could not do this:")
+        assert await desk.rows("SELECT reason, settled_at IS NULL FROM handoffs") == [
+            ("approval", 0),
+            ("action_failed", 1),
+        ]
+
+
+async def test_that_an_outcome_whose_sending_was_cut_off_is_sent_once_after_the_start(
+    tmp_path: Path, orders: FakeOrders
+) -> None:
+    declared = over_http(orders.url, cancel_order={"approval": "agent"})
+    async with order_desk(tmp_path, declared) as desk:
+        await desk.ask(CANCEL["en"])
+        await desk.ask("yes")
+        await desk.settled()
+        # Its program ends before it sends anything.
+        desk.actions.confirmations.send_through(lambda _: None)
+        assert await desk.actions.confirmations.approve(await waiting_key(desk), "nia")
+
+    for expected in (1, 0):
+        async with order_desk(tmp_path, declared) as desk:
+            await desk.delivery.resume()
+            await desk.settled()
+
+            told = [sent.text for sent in desk.channel.sent]
+            assert told == [f"Order {OPEN_ORDER} is cancelled."] * expected
+
+
+async def test_that_what_was_approved_and_interrupted_is_told_after_the_start(
+    tmp_path: Path, orders: FakeOrders
+) -> None:
+    declared = over_http(orders.url, cancel_order={"approval": "agent"})
+    async with order_desk(tmp_path, declared) as desk:
+        await desk.ask(CANCEL["en"])
+        await desk.ask("yes")
+        await desk.settled()
+        await desk.store.write(
+            lambda db: db.execute("UPDATE actions SET state = 'running', approved_at = created_at")
+        )
+
+    for expected in (1, 0):
+        async with order_desk(tmp_path, declared) as desk:
+            await desk.delivery.resume()
+            await desk.settled()
+
+            assert len(desk.channel.sent) == expected
+            assert all(sent.text.startswith("I can't tell") for sent in desk.channel.sent)
+
+
+async def test_that_who_is_erased_meanwhile_is_told_nothing(
+    tmp_path: Path, orders: FakeOrders
+) -> None:
+    declared = over_http(orders.url, cancel_order={"approval": "agent"})
+    async with order_desk(tmp_path, declared) as desk:
+        await desk.ask(CANCEL["en"])
+        await desk.ask("yes")
+        orders.fault = "hangs"
+        key = await waiting_key(desk)
+        approving = asyncio.create_task(desk.actions.confirmations.approve(key, "nia"))
+        await orders.arrived()
+        await desk.ask("/forget yes")
+        await desk.settled()
+        orders.release()
+        await approving
+        await desk.settled()
+
+        assert len(desk.channel.sent) == 3
+        assert await desk.rows("SELECT count(*) FROM turns") == [(0,)]
 
 
 async def test_that_a_yes_does_not_count_once_the_tool_is_taken_away(

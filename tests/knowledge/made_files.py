@@ -2,7 +2,7 @@
 
 import io
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import pypdf
 
@@ -58,11 +58,26 @@ def word_file(
 
 def pdf_file(pages: Sequence[Sequence[tuple[float, str]]]) -> bytes:
     """Return a PDF of pages of (letters' size, line); Chinese in a font that readers bring."""
+    return pdf_of([_stream(_shown(*line) for line in _lines(lines)) for lines in pages])
+
+
+def pdf_with_table(
+    before: str, rows: Sequence[Sequence[str]], after: str, columns: Sequence[int]
+) -> bytes:
+    """Return a PDF of a line, a table with columns at these points from the left, and a line."""
+    shown = [_shown(11, 72, 740, before), _shown(11, 72, 500, after)]
+    for place, row in enumerate(rows):
+        for left, cell in zip(columns, row, strict=True):
+            shown.insert(-1, _shown(11, left, 700 - place * 18, cell))
+    return pdf_of([_stream(shown)])
+
+
+def pdf_of(streams: Sequence[bytes]) -> bytes:
+    """Return a PDF of pages with these streams of operators."""
     objects = [b"<< /Type /Catalog /Pages 2 0 R >>", b"", *_FONTS]
     kids = []
-    for lines in pages:
-        content = _content(lines)
-        objects.append(b"<< /Length %d >>\nstream\n%s\nendstream" % (len(content), content))
+    for stream in streams:
+        objects.append(stream)
         objects.append(
             b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 612 792] /Contents %d 0 R"
             b" /Resources << /Font << /L 3 0 R /C 4 0 R >> >> >>" % len(objects)
@@ -83,18 +98,20 @@ _FONTS = [
 ]
 
 
-def _content(lines: Sequence[tuple[float, str]]) -> bytes:
-    shown = []
-    for place, (size, text) in enumerate(lines):
-        is_latin = text.isascii()
-        code = text if is_latin else text.encode("utf-16-be").hex()
-        string = f"({code})" if is_latin else f"<{code}>"
-        font = b"L" if is_latin else b"C"
-        shown.append(
-            b"BT /%s %g Tf 1 0 0 1 72 %g Tm %s Tj ET"
-            % (font, size, 740 - place * 24, string.encode())
-        )
-    return b"\n".join(shown)
+def _lines(lines: Sequence[tuple[float, str]]) -> list[tuple[float, int, int, str]]:
+    return [(size, 72, 740 - place * 24, text) for place, (size, text) in enumerate(lines)]
+
+
+def _shown(size: float, left: int, bottom: int, text: str) -> bytes:
+    is_latin = text.isascii()
+    string = f"({text})" if is_latin else f"<{text.encode('utf-16-be').hex()}>"
+    font = b"L" if is_latin else b"C"
+    return b"BT /%s %g Tf 1 0 0 1 %d %d Tm %s Tj ET" % (font, size, left, bottom, string.encode())
+
+
+def _stream(shown: Iterable[bytes]) -> bytes:
+    content = b"\n".join(shown)
+    return b"<< /Length %d >>\nstream\n%s\nendstream" % (len(content), content)
 
 
 def _assembled(objects: Sequence[bytes]) -> bytes:

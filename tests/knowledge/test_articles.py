@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from bot.errors import ArticlesError
-from bot.knowledge.articles import Article, read_articles
+from bot.knowledge.articles import Article, read_articles, read_documents
 from bot.knowledge.passages import LONGEST_PASSAGE
 from bot.knowledge.sources.reading import LARGEST_TEXT
+from tests.small_shop import NOW
 
 
 def write(folder: Path, name: str, content: str | bytes) -> Path:
@@ -69,6 +70,9 @@ BROKEN = [
     pytest.param("---\nlanguage: fr\n---\nx", "wrong language", id="language"),
     pytest.param("---\nurl: javascript:alert(1)\n---\nx", "wrong url", id="url"),
     pytest.param("---\naudience: everybody\n---\nx", "wrong audience", id="audience"),
+    pytest.param("---\naudience: [slack, public]\n---\nx", "stand alone", id="two audiences"),
+    pytest.param("---\naudience: []\n---\nx", "it names nobody", id="no audience"),
+    pytest.param("---\naudience: slakc\n---\nx", "'slakc' must be public,", id="no channel"),
     pytest.param("---\nquestions: how\n---\nx", "wrong questions", id="questions-no-list"),
     pytest.param("---\nquestions: [[a]]\n---\nx", "wrong questions.0", id="questions-nested"),
     pytest.param("---\nquestions: [null]\n---\nx", "wrong questions.0", id="question-null"),
@@ -129,6 +133,27 @@ def test_that_the_first_reason_is_told_when_every_file_is_broken(tmp_path: Path)
 
     with pytest.raises(ArticlesError, match=r"bad\.md: it is not UTF-8"):
         read_articles(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("written", "audience"),
+    [
+        ("public", ("public",)),
+        ("Slack", ("slack",)),
+        ("web, telegram", ("telegram", "web")),
+        ("[telegram, web]", ("telegram", "web")),
+        ("telegram、slack:T0123", ("slack:T0123", "telegram")),
+    ],
+)
+def test_that_an_article_says_who_may_see_it(
+    tmp_path: Path, written: str, audience: tuple[str, ...]
+) -> None:
+    write(tmp_path, "vpn.md", f"---\naudience: {written}\n---\nThe VPN is at vpn.example.")
+
+    [found], broken = read_documents(tmp_path)
+
+    assert (found.audience, broken) == (audience, [])
+    assert found.is_for_customers(NOW) == (audience == ("public",))
 
 
 def test_that_internal_articles_are_left_out(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 from bot.knowledge.articles import Document, read_documents
 from bot.knowledge.sources.reading import LARGEST_FILE
 from bot.knowledge.sources.word import LARGEST_XML
-from tests.knowledge.made_files import locked, pdf_file, word_file
+from tests.knowledge.made_files import locked, pdf_file, pdf_with_table, word_file
 
 ENGLISH = "You can return an item within 30 days of delivery."
 CHINESE = "您可以在收到商品后的30天内退货，我们会在收到退货后的5天内把货款退到您的账户中。"
@@ -310,6 +310,32 @@ def test_that_a_row_keeps_its_id_wherever_it_stands(tmp_path: Path) -> None:
     assert {name: after[name] for name in before} == before
 
 
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [("Method", "Price", "Days"), ("Standard", "4.90 EUR", "3"), ("Express", "9.90 EUR", "1")],
+        [("方式", "价格", "天数"), ("标准配送", "4.90欧元", "3天"), ("快递", "9.90欧元", "1天")],
+    ],
+    ids=["en", "zh"],
+)
+def test_that_a_table_in_a_pdf_keeps_its_rows(
+    tmp_path: Path, rows: list[tuple[str, str, str]]
+) -> None:
+    made = pdf_with_table("What we ask for:", rows, "With VAT.", (72, 200, 330))
+    write(tmp_path, "a.pdf", made)
+
+    lines = [f"| {' | '.join(row)} |" for row in rows]
+    lines.insert(1, "| --- | --- | --- |")
+    assert only(tmp_path).text == "\n".join(["What we ask for:", "", *lines, "", "With VAT."])
+
+
+def test_that_columns_of_prose_are_no_table(tmp_path: Path) -> None:
+    prose = [("This is prose in a column, that goes on", "and the next column, which says more")]
+    write(tmp_path, "a.pdf", pdf_with_table("Before.", prose * 5, "After.", (72, 320)))
+
+    assert "|" not in only(tmp_path).text
+
+
 def test_that_broken_rows_are_listed_and_the_rest_goes_in(tmp_path: Path) -> None:
     rows = "A?,1,\nB?,,\n,3,\nA?,4,\nC?,5,everybody\n"
     write(tmp_path, "faq.csv", f"question,answer,audience\n{rows}")
@@ -326,7 +352,7 @@ def test_that_a_head_beside_a_file_counts_for_it(tmp_path: Path) -> None:
 
     found = only(tmp_path)
 
-    assert (found.title, found.audience) == ("Returns", "internal")
+    assert (found.title, found.audience) == ("Returns", ("internal",))
     assert found.questions == ("send back?",)
 
 

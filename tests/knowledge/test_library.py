@@ -149,6 +149,23 @@ async def test_that_internal_articles_are_kept_for_the_team_and_from_customers(
     assert "The margin is 40 %." in await texts(store)
 
 
+async def test_that_an_article_for_some_comes_back_from_the_database_with_its_audience(
+    store: Store, articles: Path, steps: Steps
+) -> None:
+    touch(articles / "vpn.md", "---\naudience: [web, slack]\n---\nThe VPN is at vpn.example.")
+
+    first = await sync(store, articles, steps=steps)
+    again = await sync(store, articles, steps=steps)
+
+    assert not again.changes.any
+    assert first.audiences == again.audiences
+    kept = await store.read(
+        lambda db: db.execute("SELECT audience FROM article_documents WHERE id = 'vpn'").fetchall()
+    )
+    assert kept == [("slack, web",)]
+    assert "The VPN is at vpn.example." not in await texts(store)
+
+
 async def test_that_a_period_begins_and_ends_without_a_change_of_the_file(
     store: Store, articles: Path, steps: Steps
 ) -> None:

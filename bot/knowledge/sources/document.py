@@ -5,7 +5,8 @@ import json
 from dataclasses import asdict, dataclass
 from datetime import datetime
 
-from bot.knowledge.sources.head import Audience, Head
+from bot.audiences import EVERYBODY, INTERNAL, Audience
+from bot.knowledge.sources.head import Head
 from bot.messages import Language
 from bot.understanding import clean, language_of
 
@@ -23,17 +24,22 @@ class Document:
     title: str
     language: Language
     url: str = ""
-    audience: Audience = "public"
+    audience: Audience = EVERYBODY
     valid_from: datetime | None = None
     valid_until: datetime | None = None
     questions: tuple[str, ...] = ()
     text: str
 
+    @property
+    def is_internal(self) -> bool:
+        """Whether customers never see it."""
+        return INTERNAL in self.audience
+
     def is_for_customers(self, now: datetime) -> bool:
         """Whether customers may be answered from it at `now`: the one place that decides it."""
         has_begun = self.valid_from is None or self.valid_from <= now
         has_ended = self.valid_until is not None and self.valid_until <= now
-        return self.audience == "public" and has_begun and not has_ended
+        return self.audience == EVERYBODY and has_begun and not has_ended
 
     @property
     def digest(self) -> str:

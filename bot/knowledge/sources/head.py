@@ -1,11 +1,20 @@
 """What an article's author says about it: title, language, who may see it, and when it counts."""
 
+import re
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+)
 
+from bot.audiences import EVERYBODY, Audience, checked
 from bot.errors import ArticlesError
 from bot.messages import Language
 
@@ -14,7 +23,6 @@ LONGEST_HEAD = 50_000  # characters
 DEEPEST_HEAD = 20
 DAY = len("2026-12-24")
 
-Audience = Literal["public", "internal"]
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
@@ -45,6 +53,14 @@ def _end(value: object) -> object:
     )
 
 
+def _names(value: object) -> object:
+    """Read `telegram, web` as well as a list."""
+    if not isinstance(value, str):
+        return value
+    found = (name.strip().partition(":") for name in re.split(r"[,;、\uff0c\uff1b|]", value))
+    return ["".join((name.lower(), *part)) for name, *part in found if name]
+
+
 class Head(BaseModel):
     """The head of an article. Keys it does not know belong to other programs."""
 
@@ -53,7 +69,7 @@ class Head(BaseModel):
     title: str | None = Field(None, min_length=1)
     language: Language | None = None
     url: str = Field("", pattern=r"^(https?://\S+)?$")
-    audience: Audience = "public"
+    audience: Annotated[Audience, AfterValidator(checked), BeforeValidator(_names)] = EVERYBODY
     valid_from: Annotated[
         datetime | None, BeforeValidator(_beginning), BeforeValidator(_written)
     ] = None

@@ -1,4 +1,7 @@
-"""PDF files as Markdown: lines put together again to paragraphs, larger letters as headings."""
+"""PDF files as Markdown: lines put together again to paragraphs, larger letters as headings.
+
+Rows of short cells are a table.
+"""
 
 import io
 import logging
@@ -6,12 +9,13 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from bot.errors import ArticlesError
 from bot.knowledge.sources.document import Content
 from bot.knowledge.sources.markdown import titled
+from bot.knowledge.sources.pdf_tables import squeezed, table_rows
 from bot.knowledge.words import HAN
 from bot.understanding import clean
 
@@ -47,7 +51,7 @@ def read_pdf(content: bytes) -> Content:
         reader = pypdf.PdfReader(io.BytesIO(content))
         _unlock(reader)
         pages = [_lines(page) for page in _pages(reader)]
-    except ArticlesError:
+    except (ArticlesError, MemoryError):
         raise
     except RecursionError:
         raise ArticlesError("it is nested too deeply") from None
@@ -81,7 +85,25 @@ def _lines(page: Any) -> list[_Line]:
         pieces.append((text, abs(size) * scale))
 
     page.extract_text(visitor_text=visit)
-    return list(_joined(pieces))
+    rows = table_rows(_everyday(_layout(page)))
+    return [
+        replace(line, text=rows.get(squeezed(line.text), line.text)) for line in _joined(pieces)
+    ]
+
+
+def _layout(page: Any) -> str:
+    """Return a page's text with its columns kept apart, empty where that can't be told."""
+    try:
+        text = page.extract_text(
+            extraction_mode="layout",
+            layout_mode_space_vertically=False,
+            layout_mode_strip_rotated=False,
+        )
+    except MemoryError:
+        raise
+    except Exception:  # the library's layout stumbles over more than its plain text does
+        return ""
+    return str(text)
 
 
 def _joined(pieces: Sequence[tuple[str, float]]) -> Iterator[_Line]:
@@ -91,14 +113,14 @@ def _joined(pieces: Sequence[tuple[str, float]]) -> Iterator[_Line]:
         first, *others = text.split("\n")
         parts.append((first, size))
         for other in others:
-            line = clean(_SUBSTITUTES.sub(_everyday, "".join(part for part, _ in parts)))
+            line = clean(_everyday("".join(part for part, _ in parts)))
             if line:
                 yield _Line(line, _usual([(part, size) for part, size in parts if part.strip()]))
             parts = [(other, size)]
 
 
-def _everyday(found: re.Match[str]) -> str:
-    return unicodedata.normalize("NFKC", found[0])
+def _everyday(text: str) -> str:
+    return _SUBSTITUTES.sub(lambda found: unicodedata.normalize("NFKC", found[0]), text)
 
 
 def _usual(parts: Sequence[tuple[str, float]]) -> float:
@@ -135,14 +157,16 @@ def _markdown(lines: Sequence[_Line]) -> str:
     wraps = False
     for line in lines:
         text = _BULLET.sub("- ", line.text)
-        level = levels.get(line.size) if _width(text) <= LONGEST_HEADING else None
+        is_row = text.lstrip().startswith("| ")
+        is_short = _width(text) <= LONGEST_HEADING and not is_row
+        level = levels.get(line.size) if is_short else None
         if level:
             blocks.append(f"\n{'#' * level} {text}\n")
-        elif wraps and not _LISTED.match(text):
+        elif wraps and not is_row and not _LISTED.match(text):
             blocks[-1] += _glue(blocks[-1], text) + text
         else:
             blocks.append(text)
-        wraps = level is None and _width(text) >= FULL_LINE * widest
+        wraps = level is None and not is_row and _width(text) >= FULL_LINE * widest
     return "\n".join(blocks).strip()
 
 

@@ -96,7 +96,7 @@ def _head(row: Mapping[str, str], question: str, shared: Head) -> Head:
     if "language" in own:
         own["language"] = _LANGUAGES.get(own["language"].lower(), own["language"])
     if "audience" in own:
-        own["audience"] = _AUDIENCES.get(own["audience"], own["audience"].lower())
+        own["audience"] = _AUDIENCES.get(own["audience"], own["audience"])
     others = [each for each in own.pop("questions", "").replace("\n", "|").split("|") if each]
     given = shared.model_dump(exclude_unset=True, exclude={"title", "questions"})
     return checked_head({**given, **own, "questions": [question, *others]})

@@ -2,16 +2,16 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from importlib.metadata import version
 from pathlib import Path
 
 from bot.errors import ArticlesError
+from bot.knowledge.sources.conversion import converter
 from bot.knowledge.sources.decoding import page_text
 from bot.knowledge.sources.document import Content, Converted, document
 from bot.knowledge.sources.head import Head, read_head
 from bot.knowledge.sources.markdown import read_markdown
-from bot.knowledge.sources.pdf import read_pdf
 from bot.knowledge.sources.question_table import read_question_table
 
 LARGEST_TEXT = 2_000_000  # bytes of a Markdown file, a page or a table; characters of any article
@@ -35,22 +35,16 @@ def _page(content: bytes) -> Content:
     return read_page(page_text(content))
 
 
-def _word(content: bytes) -> Content:
-    from bot.knowledge.sources.word import read_word
-
-    return read_word(content)
-
-
 KINDS = {
     ".md": Kind(read_markdown, LARGEST_TEXT),
     ".markdown": Kind(read_markdown, LARGEST_TEXT),
     ".html": Kind(_page, LARGEST_TEXT, "markdownify"),
     ".htm": Kind(_page, LARGEST_TEXT, "markdownify"),
-    ".docx": Kind(_word, LARGEST_FILE, "mammoth"),
-    ".pdf": Kind(read_pdf, LARGEST_FILE, "pypdf"),
+    ".docx": Kind(partial(converter.read, ".docx"), LARGEST_FILE, "mammoth"),
+    ".pdf": Kind(partial(converter.read, ".pdf"), LARGEST_FILE, "pypdf"),
     ".csv": Kind(None, LARGEST_TEXT),
 }
-RULES = 1  # version of our own part of the reading
+RULES = 2  # version of our own part of the reading
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

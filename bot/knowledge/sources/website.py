@@ -74,12 +74,17 @@ class Website:
         folder: Path,
         client: httpx.AsyncClient,
         *,
+        most_gone: float = 1.0,
         pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
-        """`place` is the address of a sitemap or a site, or the path of a file of addresses."""
+        """`place` is the address of a sitemap or a site, or the path of a file of addresses.
+
+        Where more than `most_gone` of the pages would go at once, a share, they all stay.
+        """
         self._place = place
         self._folder = folder
         self._client = client
+        self._most_gone = most_gone
         self._pause = pause
         self._robots: dict[str, RobotFileParser] = {}
 
@@ -96,7 +101,7 @@ class Website:
         for done, address in enumerate(addresses, start=1):
             await self._visit(address, tally)
             progress(done, len(addresses))
-        gone = self._remove_others(tally.kept)
+        gone = self._remove_others(tally)
         return Fetched(
             pages=len(tally.kept), new=tally.new, gone=gone, problems=tuple(tally.problems)
         )
@@ -209,9 +214,16 @@ class Website:
                         raise ArticlesError(f"it is larger than {largest // 1_000_000} MB")
             return _Reply(reply.status_code, dict(reply.headers), bytes(content))
 
-    def _remove_others(self, kept: set[Path]) -> int:
-        """Delete the files of pages that are not listed any more."""
-        others = [path for path in self._folder.rglob("*.md") if path not in kept]
+    def _remove_others(self, tally: _Tally) -> int:
+        """Delete the files of pages that are not there any more, unless these are too many."""
+        there = list(self._folder.rglob("*.md"))
+        others = [path for path in there if path not in tally.kept]
+        if len(others) > self._most_gone * len(there):
+            tally.problems.append(
+                f"{self._place}: {len(others)} of {len(there)} pages would go at once, so they "
+                "stay; if they are to go, run `frontdesk articles sync`"
+            )
+            return 0
         for path in others:
             path.unlink()
         return len(others)

@@ -26,6 +26,8 @@ def read_word(content: bytes) -> Content:
     try:
         soup = BeautifulSoup(_html(content) + "\n", "html.parser")
         return titled(markdown(soup))
+    except MemoryError:
+        raise
     except RecursionError:
         raise ArticlesError("it is nested too deeply") from None
     except Exception as err:  # mammoth raises whatever a broken file leads to

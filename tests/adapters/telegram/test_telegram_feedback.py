@@ -297,6 +297,47 @@ async def test_that_a_choice_that_does_not_fit_is_left_out(
     assert telegram.buttons(ADA, post) == [["c:0:/human"]]
 
 
+@pytest.mark.parametrize(
+    "title",
+    [
+        "Return an item",
+        "How to return an item that was bought in one of our shops abroad",
+        "退货" * 30,
+    ],
+)
+async def test_that_a_choice_of_an_article_is_as_good_as_writing_its_title(
+    telegram: FakeTelegram, inbox: RecordingInbox, channel: TelegramChannel, title: str
+) -> None:
+    titles = (title, "Delivery costs")
+    choices = tuple(Choice(label=each, command=each) for each in titles)
+    post = await posted(channel, telegram, source="clarification", choices=choices)
+    first, second = (row[0] for row in telegram.buttons(ADA, post))
+    async with running(channel_for(telegram, inbox)):  # after a restart
+        telegram.presses_button(ADA, post, "t:0:00000000")  # nobody's
+        await telegram.until(lambda: notes(telegram))
+        telegram.presses_button(ADA, post, first)
+        await telegram.until(lambda: not telegram.buttons(ADA, post))
+
+    assert first != second
+    assert [(message.customer, message.text) for message in inbox.accepted] == [(str(ADA), title)]
+
+
+async def test_that_a_choice_of_an_article_is_closed_once_its_message_is_too_old(
+    telegram: FakeTelegram, inbox: RecordingInbox, channel: TelegramChannel
+) -> None:
+    choice = Choice(label="Delivery costs", command="Delivery costs")
+    post = await posted(channel, telegram, source="clarification", choices=(choice,))
+    [[data]] = telegram.buttons(ADA, post)
+    telegram.presses_button(ADA, post, data)
+    old = {"chat": {"id": ADA, "type": "private"}, "message_id": post, "date": 0}
+    telegram.updates[0]["callback_query"]["message"] = old
+    async with running(channel):
+        await telegram.until(lambda: notes(telegram))
+
+    assert notes(telegram) == [Prompts.load().labels("telegram", "en")["closed"]]
+    assert inbox.accepted == []
+
+
 async def test_that_anybody_in_a_group_may_rate(
     telegram: FakeTelegram, inbox: RecordingInbox, channel: TelegramChannel
 ) -> None:

@@ -81,6 +81,8 @@ async def test_that_an_update_that_is_not_stored_is_posted_again(
     telegram.customer_writes(ADA, "one")
     telegram.customer_writes(ADA, "two")
     async with receiving(telegram, inbox) as (channel, url):
+        # What it is told at its start is from before the posts then.
+        await telegram.until(lambda: len(telegram.called("getWebhookInfo")) == 2)
         statuses = await telegram.push(url)
         trouble = channel.trouble()
 
