@@ -55,9 +55,8 @@ class LinearModel:
                 f"this is version {features.VERSION}; train it anew."
             )
         try:
-            weights: Numbers = np.array([data["weights"][name] for name in features.NAMES])
-            covariance: Numbers = np.array(data["covariance"])
-            weights, covariance = weights.astype(np.float64), covariance.astype(np.float64)
+            weights = _numbers([data["weights"][name] for name in features.NAMES])
+            covariance = _numbers(data["covariance"])
         except (KeyError, TypeError, ValueError) as err:
             raise RankingError("The policy's weights are damaged; train it anew.") from err
         if covariance.shape != (len(weights), len(weights)) or not (
@@ -85,3 +84,7 @@ def fit(
 def best_of(scores: Numbers, allowed: Sequence[bool]) -> int:
     """Return the first candidate with the highest score among those allowed."""
     return int(np.argmax(np.where(allowed, scores, -np.inf)))
+
+
+def _numbers(values: Any) -> Numbers:
+    return np.array(values, dtype=np.float64)
