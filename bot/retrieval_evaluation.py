@@ -67,14 +67,14 @@ async def rank(
         started = time.perf_counter()
         weighed = await knowledge.weigh(clean(question.question), language, history=history)
         took = time.perf_counter() - started
-        orders = orders_of(weighed, knowledge.in_order(weighed.scores, language))
+        orders = orders_of(weighed)
         places = {search: _place(order, expected) for search, order in orders.items()}
         ranked.append(Ranked(language=language, places=places, milliseconds=took * 1000))
         progress(done, len(questions))
     return ranked
 
 
-def orders_of(weighed: Weighed, reranked: Sequence[str]) -> dict[str, Sequence[str]]:
+def orders_of(weighed: Weighed) -> dict[str, Sequence[str]]:
     """Return the articles as each search has them, best first."""
     evidence = weighed.evidence
     by_match = sorted(evidence, key=lambda name: evidence[name].match, reverse=True)
@@ -82,9 +82,9 @@ def orders_of(weighed: Weighed, reranked: Sequence[str]) -> dict[str, Sequence[s
     fused = sorted(evidence, key=lambda name: evidence[name].fused, reverse=True)
     return {
         "lexical": [name for name in by_match if evidence[name].match],
-        "dense": [name for name in by_meaning if evidence[name].similarity],
+        "dense": [name for name in by_meaning if evidence[name].standing],
         "fused": fused,
-        "reranked": reranked,
+        "reranked": weighed.order,
     }
 
 

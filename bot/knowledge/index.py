@@ -119,16 +119,34 @@ def _insert_passage(
     )
 
 
-def find(db: Database, question: str, limit: int, *, total: int) -> dict[PassageId, float]:
-    """Return the passages that share most with the question's words, best first, by BM25.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Matched:
+    """What the words of a question say: BM25 by passage, best first, and how rare each stem is.
 
-    The larger the number of a passage, the better the match. `total` is the number of passages in
-    use: where there are many, common words are left out if rarer ones tell enough, since each costs
-    a look at all its passages.
+    `rarity` is the inverse document frequency of each content word's stem, as BM25 defines it.
+    """
+
+    matches: Mapping[PassageId, float]
+    rarity: Mapping[str, float]
+
+
+def find(db: Database, question: str, limit: int, *, total: int) -> Matched:
+    """Return the passages that share most with the question's words.
+
+    `total` is the number of passages in use: where there are many, common words are left out if
+    rarer ones tell enough, since each costs a look at all its passages.
     """
     asked = content_words(question)
-    if total > LOOKED_AT:
-        asked = _telling(db, asked)
+    # Counting is a look at all of a word's passages, too: once for each stem.
+    counts = _documents(db, list(dict.fromkeys(stem(word) for word in asked)))
+    searched = _telling(asked, counts) if total > LOOKED_AT else asked
+    return Matched(
+        matches=_matches(db, searched, limit),
+        rarity={word: _idf(total, number) for word, number in counts.items()},
+    )
+
+
+def _matches(db: Database, asked: Sequence[str], limit: int) -> dict[PassageId, float]:
     if not asked:
         return {}
     rows = db.execute(
@@ -148,13 +166,12 @@ def find(db: Database, question: str, limit: int, *, total: int) -> dict[Passage
     return {PassageId(key): match for key, match in rows.fetchall()}
 
 
-def _telling(db: Database, asked: Sequence[str]) -> list[str]:
+def _telling(asked: Sequence[str], counts: Mapping[str, int]) -> list[str]:
     """Return the rarest words that together are in no more than LOOKED_AT passages."""
-    found = _documents(db, [stem(word) for word in asked])
     kept: list[str] = []
     looked_at = 0
-    for word in sorted(asked, key=lambda word: found.get(stem(word), 0)):
-        looked_at += found.get(stem(word), 0)
+    for word in sorted(asked, key=lambda word: counts[stem(word)]):
+        looked_at += counts[stem(word)]
         if kept and looked_at > LOOKED_AT:
             break
         kept.append(word)
@@ -165,7 +182,7 @@ def _documents(db: Database, stems: Sequence[str]) -> dict[str, int]:
     """Return in how many passages each stem is."""
     marks = ", ".join("?" * len(stems))
     rows = db.execute(f"SELECT term, doc FROM passage_terms WHERE term IN ({marks})", stems)
-    return dict(rows.fetchall())
+    return {**dict.fromkeys(stems, 0), **dict(rows.fetchall())}
 
 
 def current_passages(db: Database) -> list[Passage]:
@@ -191,16 +208,6 @@ def _passage(row: Mapping[str, Any]) -> Passage:
         language=row["language"],
         url=row["url"],
     )
-
-
-def rarity(db: Database, question: str, *, total: int) -> dict[str, float]:
-    """Return the inverse document frequency of each content word's stem, as BM25 defines it.
-
-    `total` is the number of passages in use.
-    """
-    stems = list(dict.fromkeys(stem(word) for word in content_words(question)))
-    documents = _documents(db, stems)
-    return {word: _idf(total, documents.get(word, 0)) for word in stems}
 
 
 def _idf(total: int, documents: int) -> float:

@@ -7,44 +7,29 @@ can take in time, words alone decide.
 """
 
 import asyncio
-import contextlib
 import logging
 import math
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Collection as Sized
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path
 from typing import TypeVar, TypeVarTuple
-from urllib.parse import urlsplit
 
 import numpy as np
 
 from bot.errors import EncoderError
 from bot.knowledge import index, library
 from bot.knowledge.articles import Broken
+from bot.knowledge.collection import Collection, counterpart
 from bot.knowledge.encoder import Encoder, Vectors
-from bot.knowledge.followups import in_context
+from bot.knowledge.followups import CLEARLY, in_context
 from bot.knowledge.meaning import Meaning
-from bot.knowledge.scoring import (
-    ENOUGH,
-    Evidence,
-    Found,
-    Hit,
-    evidence,
-    passage_hit,
-    rerankers,
-    stems,
-)
-from bot.knowledge.vectors import (
-    Likeness,
-    PassageMatrix,
-    Text,
-    keep_vectors,
-    known_vectors,
-    texts_of,
-)
+from bot.knowledge.scoring import ENOUGH, Evidence, Found, Hit, evidence, passage_hit, rerankers
+from bot.knowledge.vectors import Likeness, Text, keep_vectors, known_vectors
 from bot.log.store import Store
 from bot.messages import Language, Passage, PassageId
 
@@ -75,19 +60,42 @@ class Synced:
     next_change: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Weighed:
-    """What was found for a question, and by article what speaks for it and its probability."""
+    """What was found for a question, and by article what speaks for it.
 
+    `collection` holds the articles as they were then: others can be brought in any time.
+    """
+
+    collection: Collection
     found: Found
     vector: Vectors | None
     evidence: Mapping[str, Evidence]
-    scores: Mapping[str, float]
+
+    @cached_property
+    def scores(self) -> Mapping[str, float]:
+        """The probability that an article answers the question, by article."""
+        reranker = rerankers()["words" if self.vector is None else "meaning"]
+        return {name: reranker.probability(each) for name, each in self.evidence.items()}
 
     @property
     def best(self) -> float:
         """The highest probability, 0 where nothing was found."""
         return max(self.scores.values(), default=0.0)
+
+    @property
+    def order(self) -> Sequence[str]:
+        """The articles, best first; see `Collection.in_order`."""
+        return self.collection.in_order(self.scores, self.found.language)
+
+    def hits(self, article: str, *, shown: str | None = None) -> list[Hit]:
+        """Return the closest passages of an article, or of the one `shown` for it."""
+        name, found = shown or article, self.found
+        if self.vector is not None:
+            found = replace(found, likeness=self.collection.likeness(self.vector, name))
+        passages = self.collection.passages_of(name)
+        hits = [passage_hit(passage, self.scores[article], found) for passage in passages]
+        return sorted(hits, key=lambda hit: hit.closeness, reverse=True)[:PASSAGES_EACH]
 
 
 class Knowledge:
@@ -101,11 +109,7 @@ class Knowledge:
         self.meaning = Meaning(store, encoder, self.in_encoder)
         self._questions_waiting = 0
         self._question_seconds = LIKELY_QUESTION_SECONDS
-        self._passages: dict[PassageId, Passage] = {}
-        self._articles: dict[str, list[Passage]] = {}
-        self._questions: dict[str, list[str]] = {}
-        self._hosts: frozenset[str] = frozenset()
-        self._matrices: dict[Language, PassageMatrix] = {}
+        self._collection = Collection()
 
     async def sync(
         self,
@@ -125,20 +129,20 @@ class Knowledge:
         outcome = await library.sync(
             self._store, folders, now, progress=progress, may_be_empty=may_be_empty
         )
-        if outcome.changes.any or not self._passages:
+        if outcome.changes.any or not self._collection.passages:
             await self._load()
         return Synced(
             changes=outcome.changes,
             broken=outcome.broken,
             articles=outcome.articles,
-            passages=len(self._passages),
+            passages=len(self._collection.passages),
             next_change=outcome.next_change,
         )
 
     async def encode(self, progress: Callable[[int, int], None]) -> None:
         """Make the vectors that are missing, calling `progress(done, total)`; resumable."""
         known = await self._store.read(lambda db: known_vectors(db, self._encoder.name))
-        missing = [text for text in self._texts() if text.digest not in known]
+        missing = [text for text in self._collection.texts() if text.digest not in known]
         for start in range(0, len(missing), ENCODED_AT_ONCE):
             batch = missing[start : start + ENCODED_AT_ONCE]
             try:
@@ -151,9 +155,9 @@ class Knowledge:
         await self._load()
 
     @property
-    def articles(self) -> Collection[str]:
+    def articles(self) -> Sized[str]:
         """The ids of all articles that are searched."""
-        return self._articles.keys()
+        return self._collection.articles
 
     @property
     def questions_waiting(self) -> int:
@@ -178,8 +182,7 @@ class Knowledge:
         weighed = await self.weigh(
             question, language, history=history, encoder_seconds=encoder_seconds
         )
-        nearest = self.in_order(weighed.scores, language)[:ARTICLES_FOUND]
-        return [hit for name in nearest for hit in self._hits(name, weighed)]
+        return [hit for name in weighed.order[:ARTICLES_FOUND] for hit in weighed.hits(name)]
 
     async def weigh(
         self,
@@ -196,18 +199,18 @@ class Knowledge:
             return alone
         left = max(encoder_seconds - (time.monotonic() - started), 0.0)
         together = await self._weigh(in_context(question, history, language), language, left)
-        return together if together.best > alone.best else alone
+        return together if together.best > alone.best + CLEARLY else alone
 
     async def _weigh(self, question: str, language: Language, encoder_seconds: float) -> Weighed:
-        vector = await self._vector(question, encoder_seconds)
-        found = await self._find(question, language, vector)
-        weighed = evidence(found, self._by_article(found), self._asked_stems)
-        reranker = rerankers()["words" if vector is None else "meaning"]
+        vector = await self._vector(question, language, encoder_seconds)
+        collection = self._collection
+        found = await self._find(collection, question, language, vector)
+        named = collection.by_article([*found.likeness, *found.matches], language)
         return Weighed(
+            collection=collection,
             found=found,
             vector=vector,
-            evidence=weighed,
-            scores={name: reranker.probability(each) for name, each in weighed.items()},
+            evidence=evidence(found, named, collection.asked_stems),
         )
 
     async def search_translated(
@@ -229,114 +232,52 @@ class Knowledge:
             question, written, history=history, encoder_seconds=encoder_seconds
         )
         hits: list[Hit] = []
-        for name in self.in_order(weighed.scores, written)[:ARTICLES_FOUND]:
+        for name in weighed.order[:ARTICLES_FOUND]:
             twin = counterpart(name, written, wanted)
-            hits.extend(self._hits(name, weighed, shown=twin if twin in self._articles else name))
+            shown = twin if weighed.collection.passages_of(twin) else name
+            hits.extend(weighed.hits(name, shown=shown))
         return hits
 
     def article(self, name: str, language: Language) -> list[Hit]:
         """Return the first passages of an article by name ("return-an-item"), [] if none has it."""
-        named = [
-            key
-            for key in self._articles
-            if key == name or (key.startswith(f"{language}/") and key.endswith(f"/{name}"))
-        ]
-        passages = self._articles[named[0]][:PASSAGES_EACH] if named else []
         return [
             Hit(passage=passage, score=1.0, closeness=1.0, similarity=None, coverage=1.0)
-            for passage in passages
+            for passage in self._collection.named(name, language)[:PASSAGES_EACH]
         ]
 
     def passages(self) -> Sequence[Passage]:
         """Return every passage in use."""
-        return tuple(self._passages.values())
+        return tuple(self._collection.passages.values())
 
     def hosts(self) -> frozenset[str]:
         """Return the hosts of the articles' own addresses."""
-        return self._hosts
+        return self._collection.hosts
 
     def close(self) -> None:
         """Let the encoder's thread end."""
         self._encoding.shutdown(cancel_futures=True)
 
-    async def _find(self, question: str, language: Language, vector: Vectors | None) -> Found:
+    async def _find(
+        self, collection: Collection, question: str, language: Language, vector: Vectors | None
+    ) -> Found:
         """Search by words and by meaning."""
-        total = len(self._passages)
-        matches, rarity = await self._store.read(
-            lambda db: (
-                index.find(db, question, SHORTLIST, total=total),
-                index.rarity(db, question, total=total),
-            )
+        matched = await self._store.read(
+            lambda db: index.find(db, question, SHORTLIST, total=len(collection.passages))
         )
         # An article can be retired between the two searches.
-        matches = {key: match for key, match in matches.items() if key in self._passages}
+        matches = {key: bm25 for key, bm25 in matched.matches.items() if key in collection.passages}
         likeness: dict[PassageId, Likeness] = {}
         if vector is not None:
-            likeness = await self.in_encoder(self._likest, vector, list(matches))
+            likeness = await self.in_encoder(collection.likest, vector, SHORTLIST, matches)
         return Found(
             question=question,
             language=language,
-            rarity=rarity,
+            rarity=matched.rarity,
             matches=matches,
             likeness=likeness,
-            spread={} if vector is None else self._spread(vector),
+            scales={} if vector is None else collection.scales(vector),
+            usual={} if vector is None else collection.usual,
         )
-
-    def _likest(self, vector: Vectors, matches: Sequence[PassageId]) -> dict[PassageId, Likeness]:
-        """Compare a question with the passages that are most like it, and with those matched."""
-        found: dict[PassageId, Likeness] = {}
-        for matrix in self._matrices.values():
-            found |= matrix.likeness(vector, [*matrix.nearest(vector, SHORTLIST), *matches])
-        return found
-
-    def _spread(self, vector: Vectors) -> dict[Language, tuple[float, float]]:
-        return {language: each.spread(vector) for language, each in self._matrices.items()}
-
-    def _by_article(self, found: Found) -> dict[str, list[Passage]]:
-        """Return the passages that either search named, by article."""
-        articles: dict[str, list[Passage]] = {}
-        for key in dict.fromkeys([*found.likeness, *found.matches]):
-            passage = self._passages[key]
-            articles.setdefault(passage.article, []).append(passage)
-        return articles
-
-    def in_order(self, scores: Mapping[str, float], language: Language) -> list[str]:
-        """Return articles, likeliest first; those in another language after own ones that answer.
-
-        One whose counterpart in the question's language was found too is left out.
-        """
-        other: Language = "zh" if language == "en" else "en"
-
-        def place(name: str) -> tuple[bool, bool, float]:
-            is_own = self._articles[name][0].language == language
-            return scores[name] >= ENOUGH, is_own, scores[name]
-
-        names = [
-            name
-            for name in scores
-            if (twin := counterpart(name, other, language)) == name or twin not in self._articles
-        ]
-        return sorted(names, key=place, reverse=True)
-
-    def _hits(self, article: str, weighed: Weighed, *, shown: str | None = None) -> list[Hit]:
-        """Return the closest passages of an article, or of the one `shown` for it."""
-        passages, found = self._articles[shown or article], weighed.found
-        matrix = self._matrices.get(passages[0].language)
-        if weighed.vector is not None and matrix:
-            keys = [passage.id for passage in passages]
-            found = replace(found, likeness=matrix.likeness(weighed.vector, keys))
-        hits = [passage_hit(passage, weighed.scores[article], found) for passage in passages]
-        return sorted(hits, key=lambda hit: hit.closeness, reverse=True)[:PASSAGES_EACH]
-
-    def _asked_stems(self, article: str) -> frozenset[str]:
-        return stems("\n".join(self._questions.get(article, ())))
-
-    def _texts(self) -> list[Text]:
-        """Return everything that is encoded, each text once."""
-        found = [text for passage in self._passages.values() for text in texts_of(passage)]
-        for questions in self._questions.values():
-            found.extend(Text(question, is_question=True) for question in questions)
-        return list(dict.fromkeys(found))
 
     async def _encode_batch(self, texts: Sequence[Text]) -> None:
         if not texts:
@@ -345,10 +286,10 @@ class Knowledge:
         vectors = await self.in_encoder(encode, [text.text for text in texts])
         await self._store.write(lambda db: keep_vectors(db, self._encoder.name, texts, vectors))
 
-    async def _vector(self, question: str, seconds: float) -> Vectors | None:
+    async def _vector(self, question: str, language: Language, seconds: float) -> Vectors | None:
         """Return a question's vector, or None where it can't be had within `seconds`."""
         likely = (self._questions_waiting + 1) * self._question_seconds
-        if not self._matrices or likely > seconds:
+        if not self._collection.is_compared(language) or likely > seconds:
             return None
         self._questions_waiting += 1
         try:
@@ -374,38 +315,12 @@ class Knowledge:
         return await asyncio.get_running_loop().run_in_executor(self._encoding, work, *given)
 
     async def _load(self) -> None:
-        """Read passages and vectors into memory; a language counts once all of it has vectors."""
-        passages, self._questions, vectors = await self._store.read(
+        """Read passages and vectors into memory."""
+        passages, questions, vectors = await self._store.read(
             lambda db: (
                 index.current_passages(db),
                 index.questions_by_article(db),
                 known_vectors(db, self._encoder.name),
             )
         )
-        self._passages = {passage.id: passage for passage in passages}
-        urls = {passage.url for passage in passages}
-        self._hosts = frozenset(host for url in urls if (host := urlsplit(url).hostname))
-        self._articles = {}
-        for passage in passages:
-            self._articles.setdefault(passage.article, []).append(passage)
-        self._matrices = await asyncio.to_thread(_matrices, passages, self._questions, vectors)
-
-
-def _matrices(
-    passages: Sequence[Passage],
-    questions: Mapping[str, Sequence[str]],
-    vectors: Mapping[str, Vectors],
-) -> dict[Language, PassageMatrix]:
-    """Return the passages by language, as far as all of a language have vectors."""
-    found: dict[Language, PassageMatrix] = {}
-    for language in {passage.language for passage in passages}:
-        own = [passage for passage in passages if passage.language == language]
-        with contextlib.suppress(KeyError):
-            found[language] = PassageMatrix(own, questions, vectors)
-    return found
-
-
-def counterpart(article: str, written: Language, wanted: Language) -> str:
-    """Return what an article would be called in another language."""
-    folder, _, name = article.partition("/")
-    return f"{wanted}/{name}" if folder == written else article
+        self._collection = await asyncio.to_thread(Collection, passages, questions, vectors)

@@ -15,14 +15,39 @@ from bot.messages import Passage, PassageId
 COMPARED_EXACTLY = 20_000  # rows: 30 MB
 DIRECTIONS = 192
 COMPARED_AGAIN = 400
+LEAST_DEVIATION = 0.01  # of cosines: few articles can be all alike
 
 
 @dataclass(frozen=True, slots=True)
 class Likeness:
-    """Cosines of a question with a passage, and with the likest question that asks for it."""
+    """Cosines of a question with a passage, with its heading, and with the likest question listed.
+
+    `asked` is that of its article's listed questions, None where it has none.
+    """
 
     passage: float
-    asked: float
+    heading: float
+    asked: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """Mean and standard deviation of many cosines."""
+
+    mean: float
+    deviation: float
+
+    def place(self, cosine: float) -> float:
+        """Return how many standard deviations a cosine is above the mean."""
+        return (cosine - self.mean) / max(self.deviation, LEAST_DEVIATION)
+
+
+@dataclass(frozen=True, slots=True)
+class Scales:
+    """How like all passages are, and all headings and listed questions."""
+
+    passages: Scale
+    asked: Scale
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +85,20 @@ class PassageMatrix:
         """`questions` are by article, `vectors` by digest; raises KeyError where one is missing."""
         self._ids = [passage.id for passage in passages]
         self._row = {key: row for row, key in enumerate(self._ids)}
+        self._articles = [passage.article for passage in passages]
         pairs = [texts_of(passage) for passage in passages]
         self._wholes = _Rows(np.stack([vectors[whole.digest] for whole, _ in pairs]))
-        asked, numbers = _asked(passages, [heading for _, heading in pairs], questions, vectors)
-        self._asked = _Rows(np.stack([vectors[digest] for digest in asked]))
-        self._owners = list(asked.values())
-        self._asked_of = numbers
+        owners = _owners(passages, [heading for _, heading in pairs], questions, vectors)
+        self._asked = _Rows(np.stack([vectors[digest] for digest in owners]))
+        self._owners = list(owners.values())
+        number = {digest: place for place, digest in enumerate(owners)}
+        self._headings = np.array([number[heading.digest] for _, heading in pairs])
+        self._listed = {
+            article: np.array([number[Text(each, is_question=True).digest] for each in listed])
+            for article in dict.fromkeys(self._articles)
+            if (listed := questions.get(article))
+        }
+        self.usual = Scales(self._wholes.usual(self._asked), self._asked.usual(self._asked))
 
     def nearest(self, question: Vectors, number: int) -> list[PassageId]:
         """Return the ids of so many passages that are most like it, then of those asked for so."""
@@ -81,17 +114,23 @@ class PassageMatrix:
         self, question: Vectors, passages: Iterable[PassageId]
     ) -> dict[PassageId, Likeness]:
         """Compare a question with some of the passages; ids of others are left out."""
-        found: dict[PassageId, Likeness] = {}
-        for key in passages:
-            if (row := self._row.get(key)) is not None:
-                asked = self._asked.vectors[self._asked_of[row]] @ question
-                whole = float(self._wholes.vectors[row] @ question)
-                found[key] = Likeness(passage=whole, asked=float(asked.max()))
-        return found
+        rows = [row for key in passages if (row := self._row.get(key)) is not None]
+        wholes = self._wholes.vectors[rows] @ question
+        headings = self._asked.vectors[self._headings[rows]] @ question
+        articles = {self._articles[row] for row in rows}
+        asked = {article: self._likest_listed(article, question) for article in articles}
+        return {
+            self._ids[row]: Likeness(float(whole), float(heading), asked[self._articles[row]])
+            for row, whole, heading in zip(rows, wholes, headings, strict=True)
+        }
 
-    def spread(self, question: Vectors) -> tuple[float, float]:
-        """Return mean and standard deviation of its cosines with all passages."""
-        return self._wholes.spread(question)
+    def scales(self, question: Vectors) -> Scales:
+        """Return how the question's cosines with all rows are spread."""
+        return Scales(self._wholes.scale(question), self._asked.scale(question))
+
+    def _likest_listed(self, article: str, question: Vectors) -> float | None:
+        listed = self._listed.get(article)
+        return None if listed is None else float((self._asked.vectors[listed] @ question).max())
 
 
 class _Rows:
@@ -115,11 +154,18 @@ class _Rows:
         likely = _largest(self._coarse @ (question @ self._directions), COMPARED_AGAIN)
         return likely[_largest(self.vectors[likely] @ question, number)]
 
-    def spread(self, question: Vectors) -> tuple[float, float]:
+    def scale(self, question: Vectors) -> Scale:
         """Return mean and standard deviation of the cosines with all rows, without them."""
         mean = float(self._mean @ question)
         variance = float(question @ self._moments @ question) - mean**2
-        return mean, math.sqrt(max(variance, 0.0))
+        return Scale(mean, math.sqrt(max(variance, 0.0)))
+
+    def usual(self, others: "_Rows") -> Scale:
+        """Return mean and standard deviation of the cosines of all rows with all of `others`."""
+        mean = float(self._mean @ others._mean)
+        # The mean of (a·b)² over all pairs is the sum of the products of both second moments.
+        variance = float((self._moments * others._moments).sum()) - mean**2
+        return Scale(mean, math.sqrt(max(variance, 0.0)))
 
 
 def _largest(values: Vectors, number: int) -> NDArray[np.intp]:
@@ -129,13 +175,13 @@ def _largest(values: Vectors, number: int) -> NDArray[np.intp]:
     return np.argsort(values)[::-1]
 
 
-def _asked(
+def _owners(
     passages: Sequence[Passage],
     headings: Sequence[Text],
     questions: Mapping[str, Sequence[str]],
     vectors: Mapping[str, Vectors],
-) -> tuple[dict[str, list[int]], list[list[int]]]:
-    """Return the passages by digest of a heading or question, and these, by number, by passage."""
+) -> dict[str, list[int]]:
+    """Return the passages, by row, that each heading and listed question stands for, by digest."""
     owners: dict[str, list[int]] = {}
     for row, heading in enumerate(headings):
         owners.setdefault(heading.digest, []).append(row)
@@ -143,14 +189,10 @@ def _asked(
         wholes = [texts_of(passages[row])[0].digest for row in rows]
         for question in questions.get(article, ()):
             digest = Text(question, is_question=True).digest
-            # A question belongs to the passage of its article that is most like it.
+            # A question stands for the passage of its article that is most like it.
             cosines = [float(vectors[whole] @ vectors[digest]) for whole in wholes]
             owners.setdefault(digest, []).append(rows[int(np.argmax(cosines))])
-    numbers: list[list[int]] = [[] for _ in passages]
-    for number, owned in enumerate(owners.values()):
-        for row in owned:
-            numbers[row].append(number)
-    return owners, numbers
+    return owners
 
 
 def known_vectors(db: Database, encoder: str) -> dict[str, Vectors]:

@@ -3,7 +3,8 @@
 python -m tests.benchmarks.retrieval --data FOLDER     (make bench-retrieval DATA=FOLDER)
 
 The sets are written as articles to .cache/bench-retrieval, where the index and the vectors stay as
-well: a second run searches only.
+well: a second run searches only, and one that was broken off goes on. Without --quick,
+docs/images/retrieval.svg is drawn anew.
 """
 
 import argparse
@@ -13,6 +14,7 @@ import random
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,9 +27,11 @@ from bot.knowledge.encoder import E5Encoder, Vectors
 from bot.knowledge.search import Knowledge
 from bot.log.accounts import utc_now
 from bot.log.store import Store
+from tests.benchmarks.retrieval_plot import draw
 from tests.benchmarks.retrieval_sets import SETS, RetrievalSet, shortened
 
 KEPT = Path(".cache") / "bench-retrieval"
+PLOT = Path("docs") / "images" / "retrieval.svg"
 SIZES = (1_000, 100_000)
 SECTIONS = 100  # of a made article
 TIMED = 100  # questions
@@ -83,8 +87,12 @@ async def measured(of: RetrievalSet, encoder: E5Encoder) -> list[dict[str, Any]]
         expected = retrieval_evaluation.expected_articles(questions, knowledge.articles)
         asked = _progress(f"{of.name}: asked")
         ranked = await retrieval_evaluation.rank(knowledge, expected, asked)
-    rows = retrieval_evaluation.summary(ranked)
-    return [{"set": of.name, **row} for row in rows if row["language"] != "all"]
+    # A set is asked in one language, whatever single questions look like.
+    ranked = [replace(each, language=of.asked[0].language) for each in ranked]
+    return [
+        {"set": of.name, **{name.replace("hit@", "recall@"): row[name] for name in row}}
+        for row in retrieval_evaluation.summary(ranked)
+    ]
 
 
 async def timed(size: int, questions: Sequence[str], encoder: E5Encoder) -> dict[str, Any]:
@@ -146,6 +154,8 @@ async def _main(options: argparse.Namespace) -> None:
         found = [shortened(each) for each in found]
     rows = [row for each in found for row in await measured(each, encoder)]
     print_table(rows)
+    if not options.quick:
+        draw(rows, PLOT)
     questions = [
         f"{each.question} {COMMON[number % len(COMMON)]}"
         for number, each in enumerate(found[0].asked)

@@ -14,7 +14,6 @@ from bot.knowledge.index import (
     current_passages,
     find,
     questions_by_article,
-    rarity,
     sync,
 )
 from bot.messages import Language, PassageId
@@ -42,7 +41,7 @@ CHINESE = article("tui-huo", RETURNS_ZH, "zh", ("怎么退",), "退货")
 
 
 def found(db: Database, question: str, total: int = 3) -> list[str]:
-    return [key.partition(":")[0] for key in find(db, question, 5, total=total)]
+    return [key.partition(":")[0] for key in find(db, question, 5, total=total).matches]
 
 
 def test_that_new_articles_are_added(db: Database) -> None:
@@ -130,7 +129,7 @@ def test_that_articles_in_both_languages_are_searched(db: Database) -> None:
 def test_that_better_matches_have_larger_numbers(db: Database) -> None:
     sync(db, [ENGLISH, article("b", "An item."), article("c", "Nothing.")], NOW)
 
-    matches = find(db, "return an item within 30 days", 5, total=3)
+    matches = find(db, "return an item within 30 days", 5, total=3).matches
 
     assert list(matches.values()) == sorted(matches.values(), reverse=True)
     assert min(matches.values()) > 0
@@ -185,7 +184,7 @@ def test_that_a_question_of_thousands_of_words_is_searched(db: Database) -> None
     words = " ".join(f"w{number}" for number in range(2000))
 
     assert found(db, f"{words} delivery") == ["returns"]
-    assert len(rarity(db, words, total=2)) == 2000
+    assert len(find(db, words, 5, total=2).rarity) == 2000
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
@@ -194,17 +193,17 @@ def test_that_no_question_raises(db: Database, text: str) -> None:
     sync(db, [ENGLISH, CHINESE], NOW)
 
     assert set(found(db, text)) <= {"returns", "tui-huo"}
-    assert all(weight > 0 for weight in rarity(db, text, total=2).values())
+    assert all(weight > 0 for weight in find(db, text, 5, total=2).rarity.values())
 
 
 def test_that_rare_words_weigh_more(db: Database) -> None:
     sync(db, [ENGLISH, article("b", "Return it."), article("c", "Zeppelin return.")], NOW)
 
-    weights = rarity(db, "How do I return a zeppelin submarine?", total=3)
+    weights = find(db, "How do I return a zeppelin submarine?", 5, total=3).rarity
 
     assert weights["submarin"] > weights["zeppelin"] > weights["return"] > 0
 
 
 def test_that_a_question_without_topics_has_no_weights(db: Database) -> None:
-    assert rarity(db, "how are you", total=0) == {}
-    assert find(db, "你好吗", 5, total=0) == {}
+    assert find(db, "how are you", 5, total=0).rarity == {}
+    assert find(db, "你好吗", 5, total=0).matches == {}

@@ -1,30 +1,37 @@
 """How likely an article answers: shares of words, places among others, where answers begin."""
 
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
+from dataclasses import replace
 
 import pytest
 
 from bot.knowledge.scoring import (
     ENOUGH,
+    HEADING_WEIGHT,
     PASSAGE_COVERAGE_WEIGHT,
+    SOFTNESS,
     Evidence,
     Found,
     Hit,
     Rarity,
     Reranker,
+    among_each_other,
     coverage,
     evidence,
     passage_hit,
     rerankers,
     stems,
 )
-from bot.knowledge.vectors import Likeness
+from bot.knowledge.vectors import Likeness, Scale, Scales
 from bot.messages import Language, Passage, PassageId
 from tests.small_shop import passage
 
 ENGLISH = passage("Parcels arrive in 3 days.", "en", title="Delivery")
 CHINESE = passage("包裹三天送达。", "zh", "zh", title="配送")
+
+OWN = Scales(passages=Scale(0.8, 0.02), asked=Scale(0.8, 0.04))
+USUAL = Scales(passages=Scale(0.7, 0.1), asked=Scale(0.7, 0.1))
 
 
 def found(
@@ -40,7 +47,8 @@ def found(
         rarity=rarity or {},
         matches=matches or {},
         likeness=likeness or {},
-        spread={"en": (0.8, 0.02), "zh": (0.8, 0.02)} if likeness else {},
+        scales={"en": OWN, "zh": OWN} if likeness else {},
+        usual={"en": USUAL, "zh": USUAL} if likeness else {},
     )
 
 
@@ -67,20 +75,54 @@ def test_that_a_question_without_topics_is_covered_by_nothing() -> None:
     assert weigh(found(), ENGLISH)["en"] == Evidence()
 
 
-def test_that_the_standing_counts_deviations_above_all_passages() -> None:
-    like = {ENGLISH.id: Likeness(passage=0.9, asked=0.86)}
+def test_that_standing_and_level_are_means_of_places_among_cosines() -> None:
+    like = {ENGLISH.id: Likeness(passage=0.9, heading=0.88)}
 
     [weighed] = weigh(found(likeness=like), ENGLISH).values()
 
-    assert (weighed.similarity, weighed.asked) == (0.9, 0.86)
-    assert weighed.standing == pytest.approx((0.88 - 0.8) / 0.02)
+    assert weighed.standing == pytest.approx((5 + HEADING_WEIGHT * 2) / (1 + HEADING_WEIGHT))
+    assert weighed.level == pytest.approx((2 + HEADING_WEIGHT * 1.8) / (1 + HEADING_WEIGHT))
+    assert weighed.best_level == weighed.level
 
 
-def test_that_articles_are_compared_with_the_best_other_one() -> None:
-    weighed = weigh(found(matches={ENGLISH.id: 4.0, CHINESE.id: 1.0}), ENGLISH, CHINESE)
+def test_that_listed_questions_weigh_as_much_as_the_passage() -> None:
+    like = {ENGLISH.id: Likeness(passage=0.9, heading=0.8, asked=0.96)}
 
-    assert (weighed["en"].match, weighed["zh"].match) == (1.0, 0.25)
-    assert (weighed["en"].match_lead, weighed["zh"].match_lead) == (0.75, -0.75)
+    [weighed] = weigh(found(likeness=like), ENGLISH).values()
+
+    assert weighed.standing == pytest.approx((5 + 4) / (2 + HEADING_WEIGHT))
+
+
+def test_that_the_likest_passage_and_the_likest_heading_count() -> None:
+    other = replace(ENGLISH, id=PassageId("other"), heading="Free")
+    like = {
+        ENGLISH.id: Likeness(passage=0.9, heading=0.8),
+        other.id: Likeness(passage=0.8, heading=0.88),
+    }
+
+    both = {"en": [ENGLISH, other]}
+    weighed = evidence(found(likeness=like), both, lambda article: frozenset())["en"]
+
+    assert weighed.standing == pytest.approx((5 + HEADING_WEIGHT * 2) / (1 + HEADING_WEIGHT))
+
+
+def test_that_bm25_counts_by_what_the_words_of_the_question_could_say() -> None:
+    weighed = weigh(
+        found(matches={ENGLISH.id: 4.0}, rarity={"parcel": 2.0, "zeppelin": 6.0}), ENGLISH
+    )
+
+    assert weighed["en"].match == 0.5
+    assert weighed["en"].words == pytest.approx((0.5 + 0.25) / 2)
+
+
+def test_that_equal_articles_share_and_a_clear_one_has_no_rival() -> None:
+    equal = weigh(found(rarity={"parcel": 1.0, "包裹": 1.0}), ENGLISH, CHINESE)
+    clear = among_each_other({"a": Evidence(standing=30.0), "b": Evidence()})
+
+    assert [each.share for each in equal.values()] == pytest.approx([math.log(0.5)] * 2)
+    assert clear["a"].share == pytest.approx(0)
+    assert clear["b"].share == pytest.approx(-10 / SOFTNESS)
+    assert among_each_other({}) == {}
 
 
 def test_that_an_article_in_another_language_is_told_apart() -> None:
@@ -102,7 +144,7 @@ def test_that_words_of_the_listed_questions_count_for_the_article_alone() -> Non
 
 
 def test_that_a_passage_is_as_close_as_its_cosine_and_a_little_for_the_words() -> None:
-    like = {ENGLISH.id: Likeness(passage=0.8, asked=0.6)}
+    like = {ENGLISH.id: Likeness(passage=0.8, heading=0.6)}
 
     by_vector = passage_hit(ENGLISH, 0.5, found(likeness=like, rarity={"parcel": 1.0}))
     by_words = passage_hit(ENGLISH, 0.5, found(rarity={"parcel": 1.0, "zeppelin": 1.0}))
@@ -118,11 +160,9 @@ def test_that_a_probability_is_the_logistic_of_the_weighed_evidence() -> None:
     assert reranker.probability(Evidence(coverage=1.0)) == pytest.approx(0.7311, abs=1e-4)
 
 
-@pytest.mark.parametrize("means", ["meaning", "words"])
-def test_that_the_package_weighs_only_evidence_that_there_is(means: str) -> None:
-    known = {field.name for field in fields(Evidence)}
-
-    assert set(rerankers()["meaning" if means == "meaning" else "words"].weights) <= known
+def test_that_the_package_weighs_only_evidence_that_there_is() -> None:
+    for reranker in rerankers().values():
+        assert 0 < reranker.probability(Evidence()) < 1
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])

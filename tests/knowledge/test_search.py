@@ -274,6 +274,35 @@ async def test_that_an_article_gives_way_to_its_counterpart_in_the_asked_languag
     assert {found.passage.language for found in hits} == {"zh"}
 
 
+async def test_that_an_article_is_no_rival_of_its_translation(
+    knowledge: Knowledge, articles: Path
+) -> None:
+    await knowledge.sync(articles, NOW)
+    await knowledge.encode(no_progress)
+    both = await knowledge.weigh(QUESTION["en"], "en")
+    for path in (articles / "zh").iterdir():
+        path.unlink()
+    await knowledge.sync(articles, NOW)
+
+    alone = await knowledge.weigh(QUESTION["en"], "en")
+
+    assert both.evidence.keys() == alone.evidence.keys()
+
+
+async def test_that_a_search_keeps_to_the_articles_that_it_began_with(
+    knowledge: Knowledge, articles: Path
+) -> None:
+    await knowledge.sync(articles, NOW)
+    weighed = await knowledge.weigh(QUESTION["en"], "en")
+    for path in (articles / "en").iterdir():
+        path.unlink()
+
+    await knowledge.sync(articles, NOW)
+
+    assert weighed.order[0] == "en/returns"
+    assert weighed.hits("en/returns")[0].passage.article == "en/returns"
+
+
 async def test_that_a_translated_search_takes_the_counterpart(
     knowledge: Knowledge, articles: Path
 ) -> None:

@@ -10,6 +10,7 @@ from bot.knowledge.encoder import Vectors
 from bot.knowledge.vectors import (
     Likeness,
     PassageMatrix,
+    Scale,
     Text,
     keep_vectors,
     known_vectors,
@@ -64,10 +65,11 @@ def test_that_a_question_is_compared_with_the_passage_and_with_its_heading(
 
     found = matrix.likeness(question, [FIRST.id])[FIRST.id]
 
-    assert (found.passage, found.asked) == pytest.approx((whole, heading))
+    assert (found.passage, found.heading) == pytest.approx((whole, heading))
+    assert found.asked is None
 
 
-def test_that_a_question_belongs_to_the_likest_passage_of_its_article() -> None:
+def test_that_the_listed_questions_are_those_of_the_article_and_name_its_likest_passage() -> None:
     sister = replace(SECOND, id=PassageId("sister"), heading="加急", text="一天。")
     vectors = vectors_of((UP, UP), (EAST, UP))
     vectors |= dict(zip((text.digest for text in texts_of(sister)), (NORTH, UP), strict=True))
@@ -77,9 +79,10 @@ def test_that_a_question_belongs_to_the_likest_passage_of_its_article() -> None:
     matrix = PassageMatrix([FIRST, SECOND, sister], {"second": ["要几天？"]}, vectors)
 
     found = matrix.likeness(EAST, [FIRST.id, SECOND.id, sister.id])
-    assert found[SECOND.id] == Likeness(passage=1.0, asked=pytest.approx(0.8))
-    assert found[sister.id] == Likeness(passage=0.0, asked=0.0)
-    assert found[FIRST.id] == Likeness(passage=0.0, asked=0.0)
+    assert found[SECOND.id] == Likeness(1.0, 0.0, asked=pytest.approx(0.8))
+    assert found[sister.id] == Likeness(0.0, 0.0, asked=pytest.approx(0.8))
+    assert found[FIRST.id] == Likeness(0.0, 0.0)
+    assert matrix.nearest(asked, 1)[-1] == SECOND.id
 
 
 def test_that_the_likest_of_several_questions_counts() -> None:
@@ -89,14 +92,19 @@ def test_that_the_likest_of_several_questions_counts() -> None:
 
     matrix = PassageMatrix([FIRST], {"first": ["far", "near"]}, vectors)
 
-    assert matrix.likeness(EAST, [FIRST.id])[FIRST.id] == Likeness(passage=0.0, asked=1.0)
-    assert matrix.likeness(-EAST, [FIRST.id])[FIRST.id] == Likeness(passage=0.0, asked=0.0)
+    assert matrix.likeness(EAST, [FIRST.id])[FIRST.id] == Likeness(0.0, 0.0, asked=1.0)
+    assert matrix.likeness(-EAST, [FIRST.id])[FIRST.id] == Likeness(0.0, 0.0, asked=0.0)
 
 
-def many(number: int) -> tuple[list[Passage], dict[str, Vectors]]:
-    """Return passages with random vectors of length 1."""
+def many(number: int, *, with_headings: bool = False) -> tuple[list[Passage], dict[str, Vectors]]:
+    """Return passages with random vectors of length 1, with headings of their own or one."""
     rng = np.random.default_rng(5)
-    passages = [replace(FIRST, id=PassageId(f"p{n}"), text=f"{n}") for n in range(number)]
+    passages = [
+        replace(
+            FIRST, id=PassageId(f"p{n}"), text=f"{n}", heading=f"h{n}" if with_headings else "h"
+        )
+        for n in range(number)
+    ]
     vectors: dict[str, Vectors] = {}
     for each in passages:
         for text in texts_of(each):
@@ -119,14 +127,28 @@ def test_that_the_nearest_passages_come_first(
     assert nearest[:5] == [f"p{row}" for row in np.argsort(-(wholes @ question))[:5]]
 
 
-def test_that_the_spread_is_that_of_all_cosines() -> None:
-    passages, vectors = many(60)
-    question = vectors[texts_of(passages[3])[0].digest]
-    cosines = np.stack([vectors[texts_of(each)[0].digest] for each in passages]) @ question
+def test_that_the_scales_are_those_of_all_cosines() -> None:
+    passages, vectors = many(60, with_headings=True)
+    wholes, headings = (
+        np.stack([vectors[texts_of(each)[kind].digest] for each in passages]) for kind in (0, 1)
+    )
+    question = wholes[3]
 
-    spread = PassageMatrix(passages, {}, vectors).spread(question)
+    matrix = PassageMatrix(passages, {}, vectors)
 
-    assert spread == pytest.approx((cosines.mean(), cosines.std()), abs=1e-5)
+    for scale, cosines in (
+        (matrix.scales(question).passages, wholes @ question),
+        (matrix.scales(question).asked, headings @ question),
+        (matrix.usual.passages, wholes @ headings.T),
+        (matrix.usual.asked, headings @ headings.T),
+    ):
+        found = (scale.mean, scale.deviation)
+        assert found == pytest.approx((cosines.mean(), cosines.std()), abs=1e-5)
+
+
+def test_that_a_place_counts_deviations_and_no_scale_is_too_narrow() -> None:
+    assert Scale(0.8, 0.02).place(0.86) == pytest.approx(3)
+    assert Scale(0.8, 0.0).place(0.81) == pytest.approx(1)
 
 
 def test_that_passages_of_no_matrix_are_left_out() -> None:
