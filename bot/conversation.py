@@ -8,12 +8,13 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 
 from bot import grounding
 from bot.actions.calls import Acted
 from bot.actions.service import Actions
+from bot.audiences import EVERYBODY, audiences_of
 from bot.candidates import nearby
 from bot.candidates.approved import ApprovedAnswers
 from bot.candidates.article import as_answer, shown_passages
@@ -54,6 +55,11 @@ class Utterance:
     has_files: bool = False
     has_stopped: bool = False
     dialogue: Dialogue | None = None
+
+    @property
+    def audience(self) -> Collection[str]:
+        """The names of its customer, for what is not for everybody."""
+        return audiences_of(self.dialogue) if self.dialogue else EVERYBODY
 
 
 class Halt:
@@ -143,6 +149,7 @@ class ConversationManager:
         else:
             answer = await self._from_articles(
                 message,
+                utterance,
                 context,
                 progress,
                 show,
@@ -205,7 +212,9 @@ class ConversationManager:
             return None
         article: Sequence[Hit] = ()
         if message.command.name == "start" and message.command.argument:
-            article = self._knowledge.article(message.command.argument, message.language)
+            article = await self._knowledge.article(
+                message.command.argument, message.language, utterance.audience
+            )
         return command_reply(
             message.command,
             message.language,
@@ -217,6 +226,7 @@ class ConversationManager:
     async def _from_articles(
         self,
         message: Understood,
+        utterance: Utterance,
         context: Context,
         progress: Progress,
         show: Show | None,
@@ -225,7 +235,7 @@ class ConversationManager:
     ) -> Answer:
         await progress("searching")
         history = context.history
-        message, hits, is_picked = await self._find(message, history, allowance)
+        message, hits, is_picked = await self._find(message, utterance, allowance)
         # A hand-off is always on the slate.
         candidates = await self._without_model(message, history, hits, allowance, is_picked)
         # The team's own words and a question back need no draft beside them.
@@ -254,18 +264,20 @@ class ConversationManager:
         return Answer(message=message, decision=decision, hits=tuple(hits), generation=generation)
 
     async def _find(
-        self, message: Understood, history: Sequence[Turn], allowance: Allowance
+        self, message: Understood, utterance: Utterance, allowance: Allowance
     ) -> tuple[Understood, list[Hit], bool]:
         """Return what is really asked, its passages, and whether the customer picked the article.
 
         Who picks one of the articles that were offered asks the question before once more, of it.
         """
-        if pick := nearby.picked(message.text, history):
+        seconds, audience = allowance.encoder_seconds, utterance.audience
+        if pick := nearby.picked(message.text, utterance.history):
             asked = replace(message, text=pick.question)
-            hits = await self._search(asked, allowance.encoder_seconds)
+            hits = await self._search(asked, seconds, audience)
             if of_it := [hit for hit in hits if hit.passage.title == pick.title]:
                 return asked, of_it, True
-        return message, await self._search(message, allowance.encoder_seconds, history), False
+        hits = await self._search(message, seconds, audience, utterance.history)
+        return message, hits, False
 
     async def _without_model(
         self,
@@ -298,12 +310,20 @@ class ConversationManager:
         return nearby.with_hints(reply, hits, language, self._prompts)
 
     async def _search(
-        self, message: Understood, encoder_seconds: float, history: Sequence[Turn] = ()
+        self,
+        message: Understood,
+        encoder_seconds: float,
+        audience: Collection[str],
+        history: Sequence[Turn] = (),
     ) -> list[Hit]:
         said = [turn.text for turn in history]
         if message.language == message.written:
             return await self._knowledge.search(
-                message.text, message.language, history=said, encoder_seconds=encoder_seconds
+                message.text,
+                message.language,
+                history=said,
+                encoder_seconds=encoder_seconds,
+                audience=audience,
             )
         return await self._knowledge.search_translated(
             message.text,
@@ -311,6 +331,7 @@ class ConversationManager:
             message.language,
             history=said,
             encoder_seconds=encoder_seconds,
+            audience=audience,
         )
 
     async def _choose_then_write(

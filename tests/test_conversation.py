@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ import pytest_asyncio
 
 from bot.conversation import Answer, ConversationManager, Utterance
 from bot.log.approved import Wording, add
-from bot.messages import Language, Stage, Turn
+from bot.messages import Dialogue, Language, Stage, Turn
 from bot.ranking.fixed_order import FixedOrder
 from prompts import Prompts
 from tests.fakes.vllm_api import Break, FakeVllm, Fault
@@ -376,3 +377,24 @@ async def test_that_a_picked_article_answers_the_question_before(
     assert found.message.text == QUESTION[language]
     assert {hit.passage.title for hit in found.hits} == {title}
     assert found.decision.candidate.text == ARTICLE[language]
+
+
+async def test_that_an_article_answers_its_audience_alone(tmp_path: Path) -> None:
+    async with open_desk(tmp_path) as desk:
+        secret = "---\naudience: slack:T0123\n---\nThe zeppelin sails to Patagonia at nine."
+        (tmp_path / "articles" / "en" / "zeppelin.md").write_text(secret)
+        await desk.knowledge.sync(tmp_path / "articles", NOW)
+
+        async def reply(channel: str, address: str) -> str:
+            dialogue = Dialogue(channel=channel, address=address, customer="ada")
+            utterance = Utterance(text="When does the zeppelin sail to Patagonia?")
+            asked = replace(utterance, dialogue=dialogue)
+            answer = await desk.conversations.answer(asked, nothing)
+            return str(answer.decision.candidate.text)
+
+        async def nothing(stage: Stage) -> None:
+            pass
+
+        assert "at nine" in await reply("slack", "T0123/D1")
+        assert "at nine" not in await reply("slack", "T9/D1")
+        assert "at nine" not in await reply("web", "T0123")

@@ -171,3 +171,13 @@ def test_that_what_is_not_mandatory_does_not_become_so() -> None:
 
 def test_that_a_suspended_service_is_not_said_to_run() -> None:
     assert refusal("维修服务营业。", "维修服务暂停营业。") == "negation"
+
+
+@pytest.mark.parametrize(
+    ("draft", "refused"),
+    [("Delivery.", True), ("Express.", True), ("配送。", True), ("9.90 EUR.", False)],
+)
+def test_that_a_single_word_claims_nothing(draft: str, refused: bool) -> None:
+    source = ZH_DELIVERY if draft == "配送。" else DELIVERY
+
+    assert refusal(draft, source) == ("unsupported" if refused else None)

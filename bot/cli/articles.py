@@ -86,7 +86,7 @@ def _say_counts(console: Console, documents: list[Document]) -> None:
     named = [each for each in documents if not each.is_internal and each.audience != EVERYBODY]
     for audience, count in sorted(Counter(each.audience for each in named).items()):
         console.say(f"{count} articles for {', '.join(audience)} alone.")
-    if rest := len(documents) - len(used) - internal - len(named):
+    if rest := len(documents) - len(used) - internal:
         console.say(f"{rest} articles outside the time for which they are valid.")
 
 

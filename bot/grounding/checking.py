@@ -17,6 +17,7 @@ from bot.grounding.references import references
 from bot.grounding.splitting import sentences, unlinked
 from bot.grounding.statements import Found, Statement, supported
 from bot.grounding.terms import NOT, is_courtesy, terms
+from bot.knowledge.words import words
 from bot.messages import Language, Passage
 from bot.understanding import language_of
 
@@ -25,6 +26,7 @@ _ENUMERATOR = re.compile(
     r"(?:^[ \t]*|(?<=[:：.!?。])[ \t]+)\d{1,2}[.)、](?:[ \t]+|$)", re.MULTILINE
 )
 _VERDICT = re.compile(r"(?:(yes|是的?|可以的?|有的)|(no|不是|不行|不可以))[,，!！.。]\s*", re.I)
+FEWEST_WORDS = 2  # a single one claims nothing that could be checked
 COVERED_BY_A_VERDICT = 0.8  # share of the question's words that "yes" and "no" are said of
 
 
@@ -68,6 +70,7 @@ def _check_sentences(draft: str, passages: Sequence[Passage], question: str) -> 
     asked = set(terms(question))
     places = [place for passage in passages for place in places_of(passage)]
     weakest, articles, before, lead = 1.0, dict[str, bool](), asked, ""
+    said = 0
     for whole in sentences(draft):
         text = unlinked(_without_verdict(whole))
         if is_courtesy(text):
@@ -80,9 +83,10 @@ def _check_sentences(draft: str, passages: Sequence[Passage], question: str) -> 
         if _VERDICT.match(whole) and not _is_said_of(whole, text, found.places, asked):
             return Grounding(refusal="verdict", support=weakest)
         articles |= {place.passage.article: True for place in found.places}
+        said += len(words(text))
         before = set(terms(text)) | (before if leans_back(text) else set())
         lead = text if text.endswith((":", "：")) else lead if ITEM.match(text) else ""
-    if not articles:
+    if not articles or said < FEWEST_WORDS:
         return Grounding(refusal="unsupported", support=0.0)
     return Grounding(refusal=None, support=weakest, articles=tuple(articles))
 

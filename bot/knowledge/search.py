@@ -21,6 +21,7 @@ from typing import TypeVar, TypeVarTuple
 
 import numpy as np
 
+from bot.audiences import EVERYBODY
 from bot.errors import EncoderError
 from bot.knowledge import index, library
 from bot.knowledge.articles import Broken
@@ -109,7 +110,9 @@ class Knowledge:
         self.meaning = Meaning(store, encoder, self.in_encoder)
         self._questions_waiting = 0
         self._question_seconds = LIKELY_QUESTION_SECONDS
-        self._collection = Collection()
+        self._collection = Collection()  # of all articles
+        self._audiences: Mapping[str, frozenset[str]] = {}
+        self._views: dict[frozenset[str], Collection] = {}  # by the articles left out
 
     async def sync(
         self,
@@ -129,6 +132,7 @@ class Knowledge:
         outcome = await library.sync(
             self._store, folders, now, progress=progress, may_be_empty=may_be_empty
         )
+        self._audiences = {name: frozenset(each) for name, each in outcome.audiences.items()}
         if outcome.changes.any or not self._collection.passages:
             await self._load()
         return Synced(
@@ -171,16 +175,22 @@ class Knowledge:
         *,
         history: Sequence[str] = (),
         encoder_seconds: float = math.inf,
+        audience: Sized[str] = EVERYBODY,
     ) -> list[Hit]:
         """Return the best passages of the likeliest articles, best article and passage first.
 
         An article in another language counts where none in the question's own answers it.
         `history` are the turns before, oldest first, customer and bot in turn: a question that no
         article answers by itself is searched with them too ("And how long?"). Where the encoder
-        would take longer than `encoder_seconds`, words alone decide.
+        would take longer than `encoder_seconds`, words alone decide. `audience` are the names that
+        the asker has: what is for others is as if it were not there.
         """
         weighed = await self.weigh(
-            question, language, history=history, encoder_seconds=encoder_seconds
+            question,
+            language,
+            history=history,
+            encoder_seconds=encoder_seconds,
+            audience=audience,
         )
         return [hit for name in weighed.order[:ARTICLES_FOUND] for hit in weighed.hits(name)]
 
@@ -191,19 +201,35 @@ class Knowledge:
         *,
         history: Sequence[str] = (),
         encoder_seconds: float = math.inf,
+        audience: Sized[str] = EVERYBODY,
     ) -> Weighed:
         """Return every article that either search named, with what speaks for it; see `search`."""
         started = time.monotonic()
-        alone = await self._weigh(question, language, encoder_seconds)
+        collection = await self._view(audience)
+        alone = await self._weigh(collection, question, language, encoder_seconds)
         if not history or alone.best >= ENOUGH:
             return alone
         left = max(encoder_seconds - (time.monotonic() - started), 0.0)
-        together = await self._weigh(in_context(question, history, language), language, left)
+        longer = in_context(question, history, language)
+        together = await self._weigh(collection, longer, language, left)
         return together if together.best > alone.best + CLEARLY else alone
 
-    async def _weigh(self, question: str, language: Language, encoder_seconds: float) -> Weighed:
+    async def _view(self, audience: Sized[str]) -> Collection:
+        """Return the articles that somebody may be answered from."""
+        hidden = frozenset(
+            name for name, each in self._audiences.items() if each.isdisjoint(audience)
+        )
+        if not hidden:
+            return self._collection
+        views = self._views  # others once something changed meanwhile
+        if hidden not in views:
+            views[hidden] = await self._read(hidden)
+        return views[hidden]
+
+    async def _weigh(
+        self, collection: Collection, question: str, language: Language, encoder_seconds: float
+    ) -> Weighed:
         vector = await self._vector(question, language, encoder_seconds)
-        collection = self._collection
         found = await self._find(collection, question, language, vector)
         named = collection.by_article([*found.likeness, *found.matches], language)
         return Weighed(
@@ -221,6 +247,7 @@ class Knowledge:
         *,
         history: Sequence[str] = (),
         encoder_seconds: float = math.inf,
+        audience: Sized[str] = EVERYBODY,
     ) -> list[Hit]:
         """Return the passages for a question in one language from the articles in another.
 
@@ -229,7 +256,7 @@ class Knowledge:
         a counterpart stays as it is.
         """
         weighed = await self.weigh(
-            question, written, history=history, encoder_seconds=encoder_seconds
+            question, written, history=history, encoder_seconds=encoder_seconds, audience=audience
         )
         hits: list[Hit] = []
         for name in weighed.order[:ARTICLES_FOUND]:
@@ -238,11 +265,14 @@ class Knowledge:
             hits.extend(weighed.hits(name, shown=shown))
         return hits
 
-    def article(self, name: str, language: Language) -> list[Hit]:
+    async def article(
+        self, name: str, language: Language, audience: Sized[str] = EVERYBODY
+    ) -> list[Hit]:
         """Return the first passages of an article by name ("return-an-item"), [] if none has it."""
+        collection = await self._view(audience)
         return [
             Hit(passage=passage, score=1.0, closeness=1.0, similarity=None, coverage=1.0)
-            for passage in self._collection.named(name, language)[:PASSAGES_EACH]
+            for passage in collection.named(name, language)[:PASSAGES_EACH]
         ]
 
     def passages(self) -> Sequence[Passage]:
@@ -261,11 +291,13 @@ class Knowledge:
         self, collection: Collection, question: str, language: Language, vector: Vectors | None
     ) -> Found:
         """Search by words and by meaning."""
-        matched = await self._store.read(
-            lambda db: index.find(db, question, SHORTLIST, total=len(collection.passages))
-        )
+        total = len(self._collection.passages)
+        # What is for others takes no place on the shortlist.
+        number = SHORTLIST + total - len(collection.passages)
+        matched = await self._store.read(lambda db: index.find(db, question, number, total=total))
         # An article can be retired between the two searches.
-        matches = {key: bm25 for key, bm25 in matched.matches.items() if key in collection.passages}
+        there = [key for key in matched.matches if key in collection.passages][:SHORTLIST]
+        matches = {key: matched.matches[key] for key in there}
         likeness: dict[PassageId, Likeness] = {}
         if vector is not None:
             likeness = await self.in_encoder(collection.likest, vector, SHORTLIST, matches)
@@ -316,6 +348,10 @@ class Knowledge:
 
     async def _load(self) -> None:
         """Read passages and vectors into memory."""
+        self._collection, self._views = await self._read(frozenset()), {}
+
+    async def _read(self, hidden: frozenset[str]) -> Collection:
+        """Return the articles as the database has them, without some."""
         passages, questions, vectors = await self._store.read(
             lambda db: (
                 index.current_passages(db),
@@ -323,4 +359,6 @@ class Knowledge:
                 known_vectors(db, self._encoder.name),
             )
         )
-        self._collection = await asyncio.to_thread(Collection, passages, questions, vectors)
+        seen = [passage for passage in passages if passage.article not in hidden]
+        asked = {name: each for name, each in questions.items() if name not in hidden}
+        return await asyncio.to_thread(Collection, seen, asked, vectors)

@@ -78,7 +78,7 @@ def fit(
     weights = np.linalg.solve(precision, shown.T @ (weigh * rewards))
     left = rewards - shown @ weights
     noise = float(np.average(left**2, weights=weigh)) if len(rewards) else 1.0
-    return LinearModel(weights, noise * np.linalg.inv(precision))
+    return LinearModel(_numbers(weights), _numbers(noise * np.linalg.inv(precision)))
 
 
 def best_of(scores: Numbers, allowed: Sequence[bool]) -> int:

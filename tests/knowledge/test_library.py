@@ -163,7 +163,8 @@ async def test_that_an_article_for_some_comes_back_from_the_database_with_its_au
         lambda db: db.execute("SELECT audience FROM article_documents WHERE id = 'vpn'").fetchall()
     )
     assert kept == [("slack, web",)]
-    assert "The VPN is at vpn.example." not in await texts(store)
+    assert first.audiences == {"vpn": ("slack", "web")}
+    assert "The VPN is at vpn.example." in await texts(store)
 
 
 async def test_that_a_period_begins_and_ends_without_a_change_of_the_file(

@@ -313,3 +313,33 @@ async def test_that_a_translated_search_takes_the_counterpart(
 
     assert best.passage.article == "zh/returns"
     assert best.is_answer
+
+
+SECRET = {
+    "en": ("slack", "An item can be returned within 90 days by our staff."),
+    "zh": ("slack:T0123", "员工的商品送达后90天内可以退货。"),
+}
+
+
+@pytest.mark.parametrize("with_vectors", [False, True], ids=["words", "vectors"])
+@pytest.mark.parametrize("language", ["en", "zh"])
+async def test_that_an_article_is_found_by_its_audience_alone(
+    knowledge: Knowledge, articles: Path, language: Language, with_vectors: bool
+) -> None:
+    audience, text = SECRET[language]
+    head = f"audience: {audience}\nlanguage: {language}"
+    for number in range(30):  # more than a shortlist holds
+        copy = articles / language / f"staff-{number}.md"
+        copy.write_text(f"---\n{head}\ntitle: {number}\n---\n{QUESTION[language]} {text}")
+    await knowledge.sync(articles, NOW)
+    if with_vectors:
+        await knowledge.encode(no_progress)
+
+    outside = await knowledge.search(QUESTION[language], language, audience={"public", "web"})
+    inside = await knowledge.search(QUESTION[language], language, audience={"public", audience})
+
+    assert outside[0].passage.article == f"{language}/returns"
+    assert not [hit for hit in outside if "staff" in hit.passage.article]
+    assert [hit for hit in inside if "staff" in hit.passage.article]
+    assert await knowledge.article("staff-1", language) == []
+    assert await knowledge.article("staff-1", language, {audience}) != []

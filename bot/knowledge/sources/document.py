@@ -36,10 +36,13 @@ class Document:
         return INTERNAL in self.audience
 
     def is_for_customers(self, now: datetime) -> bool:
-        """Whether customers may be answered from it at `now`: the one place that decides it."""
+        """Whether customers may be answered from it at `now`, those of its audience.
+
+        The one place that decides it.
+        """
         has_begun = self.valid_from is None or self.valid_from <= now
         has_ended = self.valid_until is not None and self.valid_until <= now
-        return self.audience == EVERYBODY and has_begun and not has_ended
+        return not self.is_internal and has_begun and not has_ended
 
     @property
     def digest(self) -> str:
