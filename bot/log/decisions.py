@@ -4,7 +4,6 @@ import json
 import sqlite3
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
 from typing import Any
@@ -12,41 +11,11 @@ from typing import Any
 from sqlite_utils import Database
 
 from bot.log.rows import select
-from bot.messages import Complaint, Language, Source, Verdict
+from bot.messages import Complaint, Source, Verdict
+from bot.ranking.experience import LoggedCandidate, LoggedDecision
 from bot.ranking.rewards import Aftermath
 
 _ASKED: frozenset[Source] = frozenset({"approved", "draft", "article", "clarification", "handoff"})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LoggedCandidate:
-    """A candidate as a policy saw it."""
-
-    source: Source
-    features: Mapping[str, float]
-    propensity: float
-    is_refused: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LoggedDecision:
-    """One choice of a reply to a question; `shown` is its place on the slate."""
-
-    turn: str
-    conversation: str
-    channel: str
-    language: Language
-    at: datetime
-    policy: str
-    question: str
-    candidates: tuple[LoggedCandidate, ...]
-    shown: int
-    after: Aftermath
-
-    @property
-    def source(self) -> Source:
-        """Where the reply that was shown came from."""
-        return self.candidates[self.shown].source
 
 
 def decisions(db: Database, now: datetime) -> Iterator[LoggedDecision]:

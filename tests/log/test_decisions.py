@@ -6,8 +6,9 @@ import pytest
 from sqlite_utils import Database
 
 from bot.log import feedback
-from bot.log.decisions import LoggedDecision, decisions
+from bot.log.decisions import decisions
 from bot.messages import Feedback, HandoffReason, Outgoing, Verdict
+from bot.ranking.experience import LoggedDecision
 from tests.log.writing import LATER, exchange
 from tests.small_shop import NOW, incoming
 
