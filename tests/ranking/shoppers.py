@@ -33,6 +33,15 @@ class Visit:
     slate: Sequence[Candidate]
 
 
+class Uniform:
+    """Shows every candidate as often."""
+
+    version = "uniform/1"
+
+    def propensities(self, context: Context, candidates: Sequence[Candidate]) -> Sequence[float]:
+        return [1 / len(candidates)] * len(candidates)
+
+
 def visit(rng: random.Random) -> Visit:
     """Return what a new customer asks, and what there is to say."""
     if rng.random() < 0.5:

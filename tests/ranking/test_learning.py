@@ -1,7 +1,7 @@
 """Learning from logs of customers whose preferences are known."""
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -10,25 +10,15 @@ import pytest
 from bot.errors import RankingError
 from bot.messages import Candidate
 from bot.ranking import bandit, q_learning
-from bot.ranking.context import Context
 from bot.ranking.experience import Experience, experience
 from bot.ranking.fixed_order import FixedOrder
 from bot.ranking.greedy import Greedy
 from bot.ranking.linear import LinearModel
-from tests.ranking.shoppers import Kind, at_once, in_the_end, log_of, regret
+from tests.ranking.shoppers import Kind, Uniform, at_once, in_the_end, log_of, regret
 
 Worth = Callable[[Kind, Candidate], float]
 
 VISITS = 3000
-
-
-class Uniform:
-    """Shows every candidate as often."""
-
-    version = "uniform/1"
-
-    def propensities(self, context: Context, candidates: Sequence[Candidate]) -> Sequence[float]:
-        return [1 / len(candidates)] * len(candidates)
 
 
 @pytest.fixture(scope="module")
