@@ -17,6 +17,7 @@ import asyncio
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,9 @@ CUSTOMERS_SHARE = 3.0
 UNANSWERABLE_SHARE = 2 / 3
 WRONG_COSTS = 2.0  # a needless hand-off costs 1
 PENALTY = 0.3
+# How much each case counts once more as if its article were the only one found: by words alone that
+# happens often in a small collection, and having no rival says little there.
+WORDS_ALONE_SHARE = 0.1
 
 Numbers = NDArray[np.float64]
 
@@ -59,10 +63,16 @@ def fit(features: Numbers, truth: Numbers, shares: Numbers, penalty: float) -> N
     return weights
 
 
-def trained(cases: Sequence[Case], names: Sequence[str]) -> dict[str, Any]:
+def trained(
+    cases: Sequence[Case], names: Sequence[str], alone_share: float = 0.0
+) -> dict[str, Any]:
     """Return one reranker as bot/knowledge/reranker.json holds it."""
+    shares = _shares(cases)
+    if alone_share:
+        alone = [replace(case, first=replace(case.first, share=0.0)) for case in cases]
+        cases, shares = [*cases, *alone], np.concatenate([shares, alone_share * shares])
     truth = np.array([case.is_right for case in cases], dtype=float)
-    bias, *weights = fit(_features(cases, names), truth, _shares(cases), PENALTY).tolist()
+    bias, *weights = fit(_features(cases, names), truth, shares, PENALTY).tolist()
     rounded = {name: round(weight, 4) for name, weight in zip(names, weights, strict=True)}
     return {"bias": round(bias, 4), "weights": rounded}
 
@@ -147,7 +157,7 @@ async def _main(data: Path, *, is_held_out: bool) -> None:
     if not is_held_out:
         made = {
             "meaning": trained(gathered.meaning, MEANING),
-            "words": trained(gathered.words, WORDS),
+            "words": trained(gathered.words, WORDS, WORDS_ALONE_SHARE),
         }
         print_table(costs(gathered.meaning, made["meaning"]))
         print_table(costs(gathered.words, made["words"]))

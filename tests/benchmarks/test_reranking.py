@@ -30,6 +30,12 @@ def test_that_clear_articles_are_learnt_to_answer_and_the_same_cases_give_the_sa
     assert made == trained(cases, ("share",))
 
 
+def test_that_an_article_without_a_rival_can_be_learnt_to_say_little() -> None:
+    cases = [case(-0.1, "answered", is_right=True), case(-2, "removed"), case(-3, "unanswerable")]
+
+    assert trained(cases, ("share",), 0.5)["bias"] < trained(cases, ("share",))["bias"]
+
+
 def test_that_a_wrong_answer_costs_two_needless_hand_offs() -> None:
     cases = [
         case(1.0, "answered", is_right=True),

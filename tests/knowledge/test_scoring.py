@@ -175,3 +175,11 @@ def test_that_the_limits_of_an_answer_are_exact(language: Language) -> None:
     ]
 
     assert [hit.is_answer for hit in hits] == [True, False]
+
+
+def test_that_having_no_rival_is_no_answer_by_itself() -> None:
+    """In a small collection one word may be enough to be the only article found."""
+    words = rerankers()["words"]
+
+    assert words.probability(Evidence(coverage=0.05, match=0.02)) < ENOUGH
+    assert words.probability(Evidence(coverage=1.0, match=1.0)) >= ENOUGH
