@@ -32,16 +32,17 @@ _CHECKED: Mapping[str, float] = {
     "support": 0.0,  # how well the passages support it (bot/grounding)
     "answers": 0.5,  # probability that it answers the question (bot/checks/answers.py)
 }
-_TOLD = (
-    "confidence",
-    "length",
-    "shares_question",
-    "repeats",
-    "is_planned",
-    "chinese_draft",
-    "late_handoff",
-    "late_clarification",
-)
+# What `described` tells, and what it leaves out where it is this.
+_TOLD: Mapping[str, float] = {
+    "confidence": 0.5,
+    "length": 0.0,
+    "shares_question": 0.0,
+    "repeats": 0.0,
+    "is_planned": 0.0,
+    "chinese_draft": 0.0,
+    "late_handoff": 0.0,
+    "late_clarification": 0.0,
+}
 NAMES = ("constant", *(f"is_{source}" for source in _SOURCES), *_FOUND, *_CHECKED, *_TOLD)
 
 _LONGEST = 1500  # characters; from there on length says no more
@@ -77,7 +78,6 @@ def _described(
     own = _stems(candidate.text)
     late = min(context.replies_before, _LATE) / _LATE
     told = {
-        "feature_version": float(VERSION),
         "confidence": _confidence(candidate),
         "length": min(len(candidate.text), _LONGEST) / _LONGEST,
         "shares_question": _share(asked, own),
@@ -87,7 +87,9 @@ def _described(
         "late_handoff": late * (candidate.source == "handoff"),
         "late_clarification": late * (candidate.source == "clarification"),
     }
-    return replace(candidate, features={**candidate.features, **told})
+    worth_telling = {name: value for name, value in told.items() if value != _TOLD[name]}
+    known = {**candidate.features, **worth_telling, "feature_version": float(VERSION)}
+    return replace(candidate, features=known)
 
 
 def _row(source: Source, known: Mapping[str, float]) -> list[float]:
@@ -97,7 +99,7 @@ def _row(source: Source, known: Mapping[str, float]) -> list[float]:
         *(float(source == each) for each in _SOURCES),
         *(float(known.get(name, unknown)) for name, unknown in _FOUND.items()),
         *(float(checked.get(name, unknown)) for name, unknown in _CHECKED.items()),
-        *(float(known.get(name, 0.0)) for name in _TOLD),
+        *(float(known.get(name, usual)) for name, usual in _TOLD.items()),
     ]
 
 
