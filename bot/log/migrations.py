@@ -540,6 +540,46 @@ def m009_approved(db: Database) -> None:
     )
 
 
+@migrations()
+def m010_ranking(db: Database) -> None:
+    """Policies that were in force, since when and why, and which of two replies people prefer."""
+    _create(
+        db,
+        # `trained` is the policy as a file has it (JSON), NULL for the fixed order.
+        """
+        CREATE TABLE policies (
+            version TEXT PRIMARY KEY,
+            trained TEXT,
+            created_at TEXT NOT NULL
+        ) STRICT, WITHOUT ROWID
+        """,
+        # Only ever added to: the newest is in force. `reason` says who changed it: an operator, or
+        # the watch that took a policy back; `note` says it in a sentence.
+        """
+        CREATE TABLE policy_changes (
+            id INTEGER PRIMARY KEY,
+            policy TEXT NOT NULL REFERENCES policies (version),
+            reason TEXT NOT NULL CHECK (reason IN ('start', 'promoted', 'rolled_back', 'watch')),
+            note TEXT NOT NULL,
+            created_at TEXT NOT NULL
+        ) STRICT
+        """,
+        # `first` and `second` are the places of two candidates on the slate of a reply.
+        """
+        CREATE TABLE preferences (
+            id INTEGER PRIMARY KEY,
+            turn TEXT NOT NULL REFERENCES turns (id),
+            first INTEGER NOT NULL,
+            second INTEGER NOT NULL,
+            verdict TEXT NOT NULL CHECK (verdict IN ('first', 'second', 'equal', 'neither')),
+            account TEXT NOT NULL,
+            created_at TEXT NOT NULL,
+            UNIQUE (turn, first, second, account)
+        ) STRICT
+        """,
+    )
+
+
 def _create(db: Database, *statements: str) -> None:
     # Not executescript(): that commits, and a migration must be one transaction with its record.
     for statement in statements:

@@ -23,6 +23,7 @@ NAMES = [
     "m007_sources",
     "m008_actions",
     "m009_approved",
+    "m010_ranking",
 ]
 AT = "2026-03-01T09:30:00+00:00"
 ROWS: dict[str, list[tuple[str, list[object]]]] = {
@@ -84,6 +85,11 @@ ROWS: dict[str, list[tuple[str, list[object]]]] = {
         ("approved_answers", [1, AT, None]),
         ("approved_versions", [1, 1, "可以。", '["能退吗"]', "zh", "zh/a", "", "admin", AT]),
         ("gap_marks", ["t1", "ignored", "admin", AT]),
+    ],
+    "m010_ranking": [
+        ("policies", ["softmax/1", None, AT]),
+        ("policy_changes", [1, "softmax/1", "promoted", "", AT]),
+        ("preferences", [1, "t1", 0, 1, "first", "admin", AT]),
     ],
 }
 
