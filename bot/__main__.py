@@ -15,6 +15,7 @@ from bot import app, evaluation
 from bot.cli.articles import articles
 from bot.cli.gaps import gaps
 from bot.cli.options import BAD_INPUT, EXAMPLE_QUESTIONS, articles_option, settings_with
+from bot.cli.ranking import ranking
 from bot.cli.tables import print_table
 from bot.console import Console
 from bot.doctor import examine
@@ -89,6 +90,7 @@ def doctor(console: Console) -> None:
 
 articles.add_command(gaps)
 cli.add_command(articles)
+cli.add_command(ranking)
 
 
 @cli.group()

@@ -62,6 +62,7 @@ async def chat_in_terminal(settings: Settings, console: Console) -> None:
         frontdesk.delivery.add(terminal)
         async with in_background(
             frontdesk.upkeep(console).run(),
+            frontdesk.policy_upkeep(console).run(),
             frontdesk.model.run(console),
             _prepare_actions(frontdesk),
         ):
@@ -141,6 +142,7 @@ async def _serve(
     console.started(frontdesk.settings, channels, password)
     async with in_background(
         frontdesk.upkeep(console).run(),
+        frontdesk.policy_upkeep(console).run(),
         frontdesk.model.run(console),
         _prepare_actions(frontdesk),
     ):

@@ -111,7 +111,10 @@ class ConversationManager:
         rng: random.Random,
         actions: Actions | None = None,
         checks: ReplyChecks | None = None,
+        note: Callable[[Decision], None] | None = None,
     ) -> None:
+        """`note` hears of each decision that the policy made."""
+        self._note = note
         self._actions = actions
         self._checks = checks or ReplyChecks()
         self._knowledge = knowledge
@@ -363,7 +366,10 @@ class ConversationManager:
         return decision.written(closed, shown.draft), shown.generation
 
     def _decide(self, context: Context, candidates: Sequence[Candidate]) -> Decision:
-        return decide(self._policy, context, candidates, self._rng)
+        decision = decide(self._policy, context, candidates, self._rng)
+        if self._note:
+            self._note(decision)
+        return decision
 
 
 def _context(message: Understood, utterance: Utterance) -> Context:

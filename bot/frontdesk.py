@@ -29,15 +29,18 @@ from bot.errors import AttachmentError
 from bot.knowledge.encoder import E5Encoder, Encoder
 from bot.knowledge.search import Knowledge
 from bot.limits import ANSWER_SECONDS, Limits
-from bot.log import transcripts
+from bot.log import policies, transcripts
 from bot.log.accounts import utc_now
 from bot.log.dialogues import StoredDialogues
 from bot.log.store import Store, sqlite_warning
 from bot.messages import Attachment
 from bot.metrics import Metrics
 from bot.model_server import ModelServer
+from bot.policy_upkeep import PolicyUpkeep
 from bot.ports import Channel, Platform
-from bot.ranking.fixed_order import FixedOrder
+from bot.ranking.exploration import DailyBudget, Exploring
+from bot.ranking.folder import PolicyFolder
+from bot.ranking.in_force import PolicyInForce
 from bot.settings import Settings
 from bot.upkeep import Upkeep
 from prompts import Prompts
@@ -62,6 +65,9 @@ class Frontdesk:
         self.metrics.watch_encoder(lambda: self.knowledge.questions_waiting)
         self.approved = ApprovedAnswers(store, self.knowledge.meaning, utc_now)
         self.actions = _actions(settings, store, prompts, self.model)
+        self.policies = PolicyFolder(settings.policies)
+        self.policy = PolicyInForce(self.policies)
+        self.budget = DailyBudget(settings.frontdesk_exploration_per_day, lambda: utc_now().date())
         checks = ReplyChecks(AnswerCheck(encoder, self.knowledge.in_encoder), rules_of(settings))
         self.conversations = ConversationManager(
             knowledge=self.knowledge,
@@ -75,8 +81,9 @@ class Frontdesk:
                 checks=checks,
             ),
             prompts=prompts,
-            policy=FixedOrder(),
+            policy=Exploring(self.policy, settings.frontdesk_exploration, self.budget),
             rng=random.Random(),  # noqa: S311 - draws replies, no secrets
+            note=self.budget.note,
             actions=self.actions,
             checks=checks,
         )
@@ -108,6 +115,11 @@ class Frontdesk:
     def upkeep(self, console: Console) -> Upkeep:
         """Return what keeps the articles up to date, telling so at the console."""
         return Upkeep(self.settings, self.knowledge, self.encode, console)
+
+    def policy_upkeep(self, console: Console) -> PolicyUpkeep:
+        """Return what follows and watches the policy in force, telling so at the console."""
+        worths = self.settings.worths
+        return PolicyUpkeep(self.store, self.policies, self.policy, worths, console, utc_now)
 
     async def encode(self, progress: Callable[[int, int], None]) -> None:
         """Make every vector that is missing, calling `progress(done, total)`; resumable."""
@@ -167,6 +179,8 @@ async def open_frontdesk(
         frontdesk = Frontdesk(settings, prompts, store)
         try:
             await frontdesk.upkeep(console).bring_in()
+            midnight = utc_now().replace(hour=0, minute=0, second=0, microsecond=0)
+            frontdesk.budget.resume(await store.read(lambda db: policies.tries(db, midnight)))
             if frontdesk.actions:
                 await frontdesk.actions.confirmations.resume()
             yield frontdesk
@@ -185,7 +199,9 @@ async def open_workbench(
     The company's log is not touched, so this runs beside `frontdesk run`.
     """
     folder = settings.frontdesk_data / "workbench"
-    changes = {} if with_model else {"frontdesk_drafts": 0}
+    changes: dict[str, float] = {"frontdesk_exploration": 0.0}
+    if not with_model:
+        changes["frontdesk_drafts"] = 0
     settings = settings.model_copy(update=changes)
     async with open_frontdesk(settings, console, folder / "frontdesk.db") as frontdesk:
         await frontdesk.encode(console.encoding)

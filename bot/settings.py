@@ -23,6 +23,7 @@ from pydantic_settings import (
 
 from bot.errors import SettingsError
 from bot.messages import Language
+from bot.ranking.rewards import Signal, checked_worths
 
 FILE = Path("frontdesk.toml")
 EXAMPLE_ARTICLES = Path(__file__).parent.parent / "examples" / "shop" / "articles"
@@ -44,6 +45,21 @@ def _listed(value: Any) -> Any:
         except ValueError:
             raise ValueError('must be a list such as a, b or ["a", "b"]') from None
     return [each.strip() for each in value.split(",") if each.strip()]
+
+
+def _table(value: Any) -> Any:
+    """Read a table as the environment spells it: `{"name": 1}`."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return json.loads(value)
+    except ValueError:
+        raise ValueError('must be a table such as {"name": 1}') from None
+
+
+def _worths(value: dict[str, float]) -> dict[str, float]:
+    checked_worths(value)
+    return value
 
 
 StreamingChannel = Literal["telegram", "slack", "web"]
@@ -125,6 +141,23 @@ class Settings(BaseSettings):
         description="tokens of the model spent on one customer in a day; over it the articles "
         "answer alone; 0: no limit",
     )
+    frontdesk_exploration: float = Field(
+        0.05,
+        ge=0,
+        le=0.5,
+        description="share of the replies for which another that passed every check is tried, "
+        "so that the log can teach; 0: none",
+    )
+    frontdesk_exploration_per_day: int = Field(
+        50, ge=0, description="most such tries in a day (UTC), of all customers together"
+    )
+    frontdesk_rewards: Annotated[
+        dict[str, float], NoDecode, BeforeValidator(_table), AfterValidator(_worths)
+    ] = Field(
+        {},
+        description="what signals are worth, from -1 to 1, where it differs from docs/ranking.md, "
+        'e.g. {"handed_off": -0.4}',
+    )
     frontdesk_link_hosts: Listed[str] = Field(
         (), description="hosts that replies may link to, beside those of the articles' own urls"
     )
@@ -177,6 +210,16 @@ class Settings(BaseSettings):
     def database(self) -> Path:
         """The database file."""
         return self.frontdesk_data / "frontdesk.db"
+
+    @property
+    def policies(self) -> Path:
+        """The folder of the trained policies."""
+        return self.frontdesk_data / "policies"
+
+    @property
+    def worths(self) -> dict[Signal, float]:
+        """What every signal is worth."""
+        return checked_worths(self.frontdesk_rewards)
 
     @property
     def website_pages(self) -> Path:

@@ -134,6 +134,11 @@ WRONG = [
     pytest.param("FRONTDESK_MODEL_LANGUAGES", '["fr"]', id="language"),
     pytest.param("SLACK_ANSWER_CHANNELS", '["C1"', id="half-a-list"),
     pytest.param("FRONTDESK_STREAM", "whatsapp", id="unknown-channel"),
+    pytest.param("FRONTDESK_EXPLORATION", "0.6", id="too-much-tried"),
+    pytest.param("FRONTDESK_REWARDS", "liked: 1", id="no-table"),
+    pytest.param("FRONTDESK_REWARDS", '{"loved": 1}', id="no-signal"),
+    pytest.param("FRONTDESK_REWARDS", '{"liked": 2}', id="worth-too-high"),
+    pytest.param("FRONTDESK_REWARDS", '{"liked": 0.5}', id="guess-outweighs-thumb"),
 ]
 
 

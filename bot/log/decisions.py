@@ -1,47 +1,74 @@
-"""The log as what policies learn from: each choice of a reply, and what came after it."""
+"""The log as what policies learn from: each choice of a reply, and what came after it.
+
+Conversations are read one after the other, so that a log of any size needs little memory.
+"""
 
 import json
 import sqlite3
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import groupby
 from typing import Any
 
 from sqlite_utils import Database
 
-from bot.log.rows import select
+from bot.log.rows import rows, select
 from bot.messages import Complaint, Source, Verdict
 from bot.ranking.experience import LoggedCandidate, LoggedDecision
 from bot.ranking.rewards import Aftermath
 
+MOST = 100_000  # choices; what is older says little about the articles of today
+RETURNING = timedelta(days=1)  # after their first message
 _ASKED: frozenset[Source] = frozenset({"approved", "draft", "article", "clarification", "handoff"})
 
 
-def decisions(db: Database, now: datetime) -> Iterator[LoggedDecision]:
+def decisions(
+    db: Database,
+    now: datetime,
+    *,
+    since: datetime | None = None,
+    most: int = MOST,
+    turn: str | None = None,
+    with_texts: bool = False,
+) -> Iterator[LoggedDecision]:
     """Yield every choice that answered a question, by conversation, in order.
 
     Replies that were replaced or taken back are left out, and courtesies and commands, where there
-    is nothing to choose.
+    is nothing to choose. Of `since` then and later, and of about the newest `most` replies; or of
+    the one reply `turn` alone. The candidates' texts take much memory and come only `with_texts`.
     """
-    slates = _slates(db)
-    verdicts = _verdicts(db)
-    for _, group in groupby(select(db, _TURNS, {}), lambda row: row["conversation"]):
+    oldest = max(since.isoformat() if since else "", _oldest(db, most))
+    verdicts = _verdicts(db, oldest)
+    found = rows(db, _TURNS, {"oldest": oldest, "turn": turn})
+    for _, group in groupby(found, lambda row: row["conversation"]):
         turns = list(group)
         for place, row in enumerate(turns):
-            slate = slates.get(row["id"])
-            if slate and any(each["source"] in _ASKED for each in slate):
+            if row["role"] != "assistant" or turn not in (None, row["id"]):
+                continue
+            slate = select(db, _SLATE, {"turn": row["id"]})
+            if any(each["source"] in _ASKED for each in slate):
                 after = _after(turns, place, verdicts.get(row["id"], ()), now)
-                yield _decision(row, slate, after)
+                yield _decision(row, slate, after, with_texts=with_texts)
 
 
-def _decision(row: sqlite3.Row, slate: Sequence[sqlite3.Row], after: Aftermath) -> LoggedDecision:
+def _oldest(db: Database, most: int) -> str:
+    """Return when the oldest of the newest replies was given; empty where there are fewer."""
+    found = select(db, _NEWEST, {"most": most})
+    return str(found[0]["created_at"]) if found else ""
+
+
+def _decision(
+    row: sqlite3.Row, slate: Sequence[sqlite3.Row], after: Aftermath, *, with_texts: bool
+) -> LoggedDecision:
+    at = datetime.fromisoformat(row["created_at"])
     return LoggedDecision(
         turn=row["id"],
         conversation=row["conversation"],
         channel=row["channel"],
         language=row["language"],
-        at=datetime.fromisoformat(row["created_at"]),
+        at=at,
+        is_returning=at - datetime.fromisoformat(row["first_seen"]) >= RETURNING,
         policy=row["policy"],
         question=row["question"],
         candidates=tuple(
@@ -50,6 +77,7 @@ def _decision(row: sqlite3.Row, slate: Sequence[sqlite3.Row], after: Aftermath) 
                 features=json.loads(each["features"]),
                 propensity=each["propensity"],
                 is_refused=each["refusal"] is not None,
+                text=each["text"] if with_texts else "",
             )
             for each in slate
         ),
@@ -80,33 +108,37 @@ def _after(
     )
 
 
-def _slates(db: Database) -> Mapping[str, list[sqlite3.Row]]:
-    found: defaultdict[str, list[sqlite3.Row]] = defaultdict(list)
-    for row in select(db, "SELECT * FROM candidates ORDER BY turn, position", {}):
-        found[row["turn"]].append(row)
-    return found
-
-
-def _verdicts(db: Database) -> Mapping[str, list[tuple[Verdict, Complaint | None]]]:
+def _verdicts(db: Database, oldest: str) -> Mapping[str, list[tuple[Verdict, Complaint | None]]]:
     """Return the newest verdict of each customer and way of telling it, by reply."""
     found: defaultdict[str, list[Any]] = defaultdict(list)
-    for row in select(db, _VERDICTS, {}):
+    for row in rows(db, _VERDICTS, {"oldest": oldest}):
         found[row["turn"]].append((row["verdict"], row["complaint"]))
     return found
 
 
+_NEWEST = """
+    SELECT created_at FROM turns WHERE role = 'assistant' ORDER BY id DESC LIMIT 1 OFFSET :most
+"""
+_SLATE = "SELECT * FROM candidates WHERE turn = :turn ORDER BY position"
+# A reply's feedback is never older than the reply.
 _TURNS = """
     SELECT turns.id, turns.conversation, turns.role, turns.text, turns.language, turns.created_at,
-        turns.policy, conversations.channel, asked.text AS question, shown.source,
+        turns.policy, conversations.channel, customers.created_at AS first_seen,
+        asked.text AS question, shown.source,
         (SELECT reason FROM handoffs WHERE handoffs.turn = turns.id LIMIT 1) AS reason
     FROM turns JOIN conversations ON conversations.id = turns.conversation
+        JOIN customers ON customers.id = conversations.customer
         LEFT JOIN turns AS asked ON asked.id = turns.replied_to
         LEFT JOIN candidates AS shown ON shown.turn = turns.id AND shown.shown
     WHERE turns.superseded_by IS NULL AND turns.withdrawn_at IS NULL
+        AND turns.created_at >= :oldest
+        AND (:turn IS NULL
+            OR turns.conversation = (SELECT conversation FROM turns WHERE id = :turn))
     ORDER BY turns.conversation, turns.number
 """
 _VERDICTS = """
     SELECT turn, verdict, complaint FROM feedback
-    WHERE id IN (SELECT max(id) FROM feedback GROUP BY channel, customer, turn, origin)
+    WHERE created_at >= :oldest
+        AND id IN (SELECT max(id) FROM feedback GROUP BY channel, customer, turn, origin)
     ORDER BY id
 """

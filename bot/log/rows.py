@@ -5,7 +5,7 @@ sqlite-utils looks at the schema for each insert, which took half of the time of
 
 import json
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import fields
 from typing import Any, TypeVar, cast
 
@@ -32,6 +32,16 @@ def select(db: Database, sql: str, values: Mapping[str, Any]) -> list[sqlite3.Ro
     cursor.row_factory = sqlite3.Row
     try:
         return cursor.execute(sql, values).fetchall()
+    finally:
+        cursor.close()
+
+
+def rows(db: Database, sql: str, values: Mapping[str, Any]) -> Iterator[sqlite3.Row]:
+    """Yield what a query finds, with the columns by name, as it is found."""
+    cursor = db.conn.cursor()
+    cursor.row_factory = sqlite3.Row
+    try:
+        yield from cursor.execute(sql, values)
     finally:
         cursor.close()
 

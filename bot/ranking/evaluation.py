@@ -1,6 +1,7 @@
 """A policy held against the log: the rounds that bot/ranking/off_policy.py reckons with."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,10 +10,17 @@ from bot.errors import RankingError
 from bot.messages import Candidate
 from bot.ranking import linear
 from bot.ranking.context import Context
-from bot.ranking.experience import Experience, LoggedDecision, Numbers, experience
+from bot.ranking.experience import (
+    Experience,
+    LoggedDecision,
+    Numbers,
+    conversations_of,
+    experience,
+    is_of_this_version,
+)
 from bot.ranking.off_policy import Evaluation, Rounds, evaluate
 from bot.ranking.policy import Policy
-from bot.ranking.rewards import WORTH, Signal
+from bot.ranking.rewards import WORTH, Signal, reward, signals
 
 FOLDS = 2
 
@@ -38,16 +46,53 @@ def rounds(
 
     The doubly robust estimator's prediction of a round is learned from other conversations only.
     """
-    all_known = experience(decisions, worth)
-    if len(all_known) != len(decisions):
+    seen = look(decisions, policy)
+    return rounds_of(seen, rewards_of(decisions, worth))
+
+
+@dataclass(frozen=True, eq=False, slots=True, kw_only=True)
+class Seen:
+    """Logged decisions, and how likely a policy shows each candidate of their slates."""
+
+    decisions: Sequence[LoggedDecision]
+    shares: Sequence[Numbers]
+
+    def of(self, chosen: NDArray[np.bool_]) -> "Seen":
+        """Return those that are chosen."""
+        places = np.flatnonzero(chosen)
+        return Seen(
+            decisions=[self.decisions[i] for i in places], shares=[self.shares[i] for i in places]
+        )
+
+
+def look(decisions: Sequence[LoggedDecision], policy: Policy) -> Seen:
+    """Let a policy see logged slates.
+
+    Raises RankingError where some were logged with another version of the features.
+    """
+    if not all(is_of_this_version(each) for each in decisions):
         raise RankingError("Some of the log has another version of the features; leave it out.")
-    has_reward = ~np.isnan(all_known.rewards)
-    kept = [each for each, known in zip(decisions, has_reward, strict=True) if known]
-    known = experience(kept, worth)
-    shares = [_shares(each, policy) for each in kept]
+    return Seen(decisions=decisions, shares=[_shares(each, policy) for each in decisions])
+
+
+def rewards_of(decisions: Sequence[LoggedDecision], worth: Mapping[Signal, float]) -> Numbers:
+    """Return the reward of each decision, not a number where nothing is known."""
+    found = (reward(signals(each.question, each.source, each.after), worth) for each in decisions)
+    return np.array([np.nan if each is None else each for each in found], dtype=np.float64)
+
+
+def rounds_of(seen: Seen, rewards: Numbers) -> Rounds:
+    """Return the rounds of what a policy saw, with any measure of what was shown as the reward.
+
+    Where the measure is not a number, the round is left out.
+    """
+    is_known = ~np.isnan(rewards)
+    told = seen.of(is_known)
+    kept, shares = told.decisions, told.shares
+    known = experience(kept)
+    known = replace(known, rewards=rewards[is_known])
     logged = [np.array([one.propensity for one in each.candidates]) for each in kept]
-    numbers = {name: i for i, name in enumerate(dict.fromkeys(e.conversation for e in kept))}
-    conversation = np.array([numbers[each.conversation] for each in kept], dtype=np.int64)
+    conversation = conversations_of(kept)
     predicted, expected = _predictions(known, shares, conversation)
     return Rounds(
         reward=known.rewards,
@@ -64,10 +109,16 @@ def rounds(
 
 def _shares(decision: LoggedDecision, policy: Policy) -> Numbers:
     """Return how likely a policy shows each candidate of a logged slate."""
+    context, slate = as_seen(decision)
+    return np.array(policy.propensities(context, slate), dtype=np.float64)
+
+
+def as_seen(decision: LoggedDecision) -> tuple[Context, list[Candidate]]:
+    """Return the context and the slate of a decision as a policy sees them."""
     context = Context(
         question=decision.question, language=decision.language, channel=decision.channel
     )
-    slate = [
+    return context, [
         Candidate(
             source=each.source,
             text="",
@@ -76,7 +127,6 @@ def _shares(decision: LoggedDecision, policy: Policy) -> Numbers:
         )
         for each in decision.candidates
     ]
-    return np.array(policy.propensities(context, slate), dtype=np.float64)
 
 
 def _of_shown(values: Sequence[Numbers], known: Experience) -> Numbers:

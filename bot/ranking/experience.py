@@ -22,11 +22,15 @@ class LoggedCandidate:
     features: Mapping[str, float]
     propensity: float
     is_refused: bool
+    text: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoggedDecision:
-    """One choice of a reply to a question; `shown` is its place on the slate."""
+    """One choice of a reply to a question; `shown` is its place on the slate.
+
+    `is_returning`: its customer had written on an earlier day.
+    """
 
     turn: str
     conversation: str
@@ -38,6 +42,7 @@ class LoggedDecision:
     candidates: tuple[LoggedCandidate, ...]
     shown: int
     after: Aftermath
+    is_returning: bool = False
 
     @property
     def source(self) -> Source:
@@ -76,7 +81,7 @@ def experience(
 
     Those that were logged under another version of the features are left out.
     """
-    known = [each for each in decisions if _is_of_this_version(each)]
+    known = [each for each in decisions if is_of_this_version(each)]
     rewards = [reward(signals(each.question, each.source, each.after), worth) for each in known]
     follows = [
         i + 1 if i + 1 < len(known) and known[i + 1].conversation == each.conversation else -1
@@ -94,6 +99,13 @@ def experience(
     )
 
 
-def _is_of_this_version(decision: LoggedDecision) -> bool:
+def conversations_of(decisions: Sequence[LoggedDecision]) -> NDArray[np.int64]:
+    """Return a number for the conversation of each decision, shape (decisions,)."""
+    numbers = {name: i for i, name in enumerate(dict.fromkeys(e.conversation for e in decisions))}
+    return np.array([numbers[each.conversation] for each in decisions], dtype=np.int64)
+
+
+def is_of_this_version(decision: LoggedDecision) -> bool:
+    """Whether a decision was logged with the features that policies see now."""
     version = decision.candidates[decision.shown].features.get("feature_version")
     return version == features.VERSION

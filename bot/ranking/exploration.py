@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from datetime import date
 from typing import Protocol
 
-from bot.messages import Candidate, Source
+from bot.messages import Candidate, Decision, Source
 from bot.ranking.context import Context
 from bot.ranking.policy import Policy
 
@@ -25,23 +25,27 @@ class Budget(Protocol):
 
 
 class DailyBudget:
-    """So many tries a day; `spent` of today's are known from the log at the start."""
+    """So many tries a day."""
 
-    def __init__(self, most: int, today: Callable[[], date], spent: int = 0) -> None:
+    def __init__(self, most: int, today: Callable[[], date]) -> None:
         self._most = most
         self._today = today
         self._day = today()
-        self._spent = spent
+        self._spent = 0
+
+    def resume(self, spent: int) -> None:
+        """Go on with a day of which so many were spent before a restart."""
+        self._spent += spent
 
     def is_left(self) -> bool:
         """Whether another customer may see what is not thought best."""
         self._turn_over()
         return self._spent < self._most
 
-    def spend(self) -> None:
-        """Note that one did."""
+    def note(self, decision: Decision) -> None:
+        """Count a reply that was not what is thought best."""
         self._turn_over()
-        self._spent += 1
+        self._spent += decision.is_exploration
 
     def _turn_over(self) -> None:
         if self._day != self._today():

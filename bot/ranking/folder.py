@@ -93,10 +93,14 @@ class PolicyFolder:
             self._write(self._path / CHANGES, [asdict(each) for each in (*self.changes(), change)])
 
     def before(self) -> str:
-        """Return the version that was in force before the one that is now."""
-        now = self.in_force()
-        earlier = [change.policy for change in self.changes() if change.policy != now]
-        return earlier[-1] if earlier else FixedOrder.version
+        """Return the version to go back to: what came before, without what was taken back."""
+        stack = [FixedOrder.version]
+        for change in self.changes():
+            if change.reason in ("rolled_back", "watch"):
+                stack = stack[:-1] or [change.policy]
+            if stack[-1] != change.policy:
+                stack.append(change.policy)
+        return stack[-2] if len(stack) > 1 else stack[0]
 
     def _file(self, version: str) -> Path:
         return self._path / f"{version.replace('/', '@')}.json"

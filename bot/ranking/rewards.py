@@ -61,6 +61,25 @@ class Aftermath:
     hours: float = 0.0
 
 
+def checked_worths(changed: Mapping[str, float]) -> dict[Signal, float]:
+    """Return the worth of every signal, with some changed.
+
+    Raises ValueError for a name that is no signal, a worth that isn't from -1 to 1, and where
+    something guessed would outweigh a thumb.
+    """
+    for name, value in changed.items():
+        if name not in SIGNALS:
+            raise ValueError(f"{name!r} is no signal; they are {', '.join(SIGNALS)}")
+        if not -1.0 <= value <= 1.0:
+            raise ValueError(f"{name} must be from -1 to 1")
+    worths = {name: changed.get(name, worth) for name, worth in WORTH.items()}
+    surest = min(abs(worths["liked"]), abs(worths["disliked"]))
+    for name, value in worths.items():
+        if name not in EXPLICIT and abs(value) > surest:
+            raise ValueError(f"{name} is guessed and must not outweigh liked and disliked")
+    return worths
+
+
 def signals(question: str, source: Source, after: Aftermath) -> tuple[Signal, ...]:
     """Return what the aftermath of a reply says about it; empty while nothing is known."""
     return tuple(_signals(question, source, after))

@@ -9,6 +9,7 @@ from bot.ranking.greedy import Greedy
 from bot.ranking.linear import LinearModel
 from bot.ranking.policy import Policy
 from bot.ranking.softmax import Softmax
+from bot.ranking.team_first import TeamFirst
 from bot.ranking.thompson import ThompsonSampling
 
 Kind = Literal["greedy", "softmax", "thompson"]
@@ -35,8 +36,7 @@ class TrainedPolicy:
 
     def policy(self) -> Policy:
         """Return the policy itself."""
-        made: Policy = _POLICIES[self.kind](self.version, self.model)
-        return made
+        return TeamFirst(_POLICIES[self.kind](self.version, self.model))
 
     def as_json(self) -> dict[str, Any]:
         """Return it as plain data."""

@@ -127,3 +127,46 @@ def test_that_courtesies_are_no_choices(db: Database) -> None:
     exchange(db, incoming("Hello"))
 
     assert logged(db) == []
+
+
+def test_that_only_what_is_new_enough_is_read(db: Database) -> None:
+    asked(db, "Dogs?")
+    newest = asked(db, "Cats?")
+    db.execute("UPDATE turns SET created_at = '2020-01-01' WHERE text = 'Dogs?'")
+    db.execute(
+        "UPDATE turns SET created_at = '2020-01-01' WHERE role = 'assistant' AND id <> ?",
+        [newest.turn],
+    )
+
+    assert [each.question for each in decisions(db, MUCH_LATER, since=NOW)] == ["Cats?"]
+
+
+def test_that_a_long_log_is_read_from_its_newest_replies(db: Database) -> None:
+    for number in range(5):
+        reply = asked(db, f"Dogs {number}?")
+        at = (NOW + timedelta(minutes=number)).isoformat()
+        db.execute("UPDATE turns SET created_at = ? WHERE id = ?", [at, reply.turn])
+
+    assert [each.question for each in decisions(db, MUCH_LATER, most=1)] == ["Dogs 3?", "Dogs 4?"]
+
+
+def test_that_one_reply_is_read_with_what_came_after_it(db: Database) -> None:
+    asked(db, "Dogs?")
+    reply = asked(db, "Cats?")
+    asked(db, "Birds?")
+
+    [found] = decisions(db, MUCH_LATER, turn=reply.turn)
+
+    assert (found.question, found.after.next_text) == ("Cats?", "Birds?")
+
+
+@pytest.mark.parametrize(("days", "is_returning"), [(0, False), (2, True)])
+def test_that_customers_who_came_back_are_known(
+    db: Database, days: int, is_returning: bool
+) -> None:
+    asked(db, "Dogs?")
+    db.execute("UPDATE turns SET created_at = ?", [(NOW + timedelta(days=days)).isoformat()])
+
+    [found] = logged(db)
+
+    assert found.is_returning == is_returning

@@ -51,7 +51,18 @@ def test_that_every_change_is_kept_with_its_reason(tmp_path: Path) -> None:
         ("softmax/1", "promoted"),
         (FixedOrder.version, "watch"),
     ]
+
+
+def test_that_what_was_taken_back_is_never_gone_back_to(tmp_path: Path) -> None:
+    folder = PolicyFolder(tmp_path)
+    for version in ("softmax/1", "softmax/2"):
+        folder.save(trained(version))
+        folder.put_in_force(version, "promoted", "Better.", NOW)
     assert folder.before() == "softmax/1"
+    folder.put_in_force("softmax/1", "watch", "It got worse.", NOW)
+    assert folder.before() == FixedOrder.version
+    folder.put_in_force(FixedOrder.version, "rolled_back", "Asked for.", NOW)
+    assert folder.before() == FixedOrder.version
 
 
 def test_that_a_policy_that_is_not_there_never_comes_into_force(tmp_path: Path) -> None:
