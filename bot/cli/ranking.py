@@ -51,7 +51,7 @@ def status(console: Console, as_json: bool) -> None:
     folder = PolicyFolder(settings.policies)
     log = _log(settings, None)
     known = [each for each in log if _reward(each, settings) is not None]
-    found = {
+    found: dict[str, Any] = {
         "in_force": folder.in_force(),
         "history": [asdict(change) for change in reversed(folder.changes())],
         "trained": folder.versions(),
@@ -264,15 +264,16 @@ def _weights(model: LinearModel) -> dict[str, float]:
 
 
 def _print(judgement: Judgement, console: Console) -> None:
-    rows = []
+    rows: list[dict[str, Any]] = []
     for name, value in (
         (judgement.policy, judgement.value),
         (f"{judgement.against} (in force)", judgement.value_against),
     ):
-        estimates = {key: _interval(each) for key, each in value.estimates.items()}
+        estimates = {str(key): _interval(each) for key, each in value.estimates.items()}
         known = {"conversations": value.conversations, "effective": f"{value.effective:.0f}"}
         rows.append({"policy": name, **estimates, **known, "untried": f"{value.unsupported:.1%}"})
-    rows.append({**dict.fromkeys(rows[0], ""), "policy": "gain", "dr": _interval(judgement.gain)})
+    gain = {"policy": "gain", "dr": _interval(judgement.gain)}
+    rows.append(dict.fromkeys(rows[0], "") | gain)
     print_table(rows)
     for guard in judgement.guards:
         change = _interval(guard.change) if guard.change else "too few conversations to say"
@@ -301,15 +302,19 @@ def _row(row: Served) -> dict[str, Any]:
         "replies": row.replies,
         "conversations": row.conversations,
         "reward": _interval(row.reward),
-        "liked": _interval(row.liked),
-        "handed_off": _interval(row.handed_off),
-        "complaints": _interval(row.complaints),
+        "liked": _share(row.liked),
+        "handed_off": _share(row.handed_off),
+        "complaints": _share(row.complaints),
         "tried": row.tried,
     }
 
 
 def _interval(found: Estimate | None) -> str:
     return f"{found.value:+.3f} ({found.low:+.3f} to {found.high:+.3f})" if found else "–"
+
+
+def _share(found: Estimate | None) -> str:
+    return f"{found.value:.1%} ({found.low:.1%} to {found.high:.1%})" if found else "–"
 
 
 def _judgement_as_json(judgement: Judgement) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """A policy held against the log: the rounds that bot/ranking/off_policy.py reckons with."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,16 +11,16 @@ from bot.messages import Candidate
 from bot.ranking import linear
 from bot.ranking.context import Context
 from bot.ranking.experience import (
-    Experience,
     LoggedDecision,
     Numbers,
     conversations_of,
-    experience,
     is_of_this_version,
+    rewards_of,
+    slate_of,
 )
 from bot.ranking.off_policy import Evaluation, Rounds, evaluate
 from bot.ranking.policy import Policy
-from bot.ranking.rewards import WORTH, Signal, reward, signals
+from bot.ranking.rewards import WORTH, Signal
 
 FOLDS = 2
 
@@ -46,22 +46,27 @@ def rounds(
 
     The doubly robust estimator's prediction of a round is learned from other conversations only.
     """
-    seen = look(decisions, policy)
-    return rounds_of(seen, rewards_of(decisions, worth))
+    return rounds_of(look(decisions, policy), rewards_of(decisions, worth))
 
 
 @dataclass(frozen=True, eq=False, slots=True, kw_only=True)
 class Seen:
-    """Logged decisions, and how likely a policy shows each candidate of their slates."""
+    """Logged decisions, their slates, and how likely a policy shows each candidate of them.
+
+    `slates` are arrays of shape (candidates, names), `shares` of shape (candidates,).
+    """
 
     decisions: Sequence[LoggedDecision]
+    slates: Sequence[Numbers]
     shares: Sequence[Numbers]
 
     def of(self, chosen: NDArray[np.bool_]) -> "Seen":
         """Return those that are chosen."""
         places = np.flatnonzero(chosen)
         return Seen(
-            decisions=[self.decisions[i] for i in places], shares=[self.shares[i] for i in places]
+            decisions=[self.decisions[i] for i in places],
+            slates=[self.slates[i] for i in places],
+            shares=[self.shares[i] for i in places],
         )
 
 
@@ -72,35 +77,32 @@ def look(decisions: Sequence[LoggedDecision], policy: Policy) -> Seen:
     """
     if not all(is_of_this_version(each) for each in decisions):
         raise RankingError("Some of the log has another version of the features; leave it out.")
-    return Seen(decisions=decisions, shares=[_shares(each, policy) for each in decisions])
-
-
-def rewards_of(decisions: Sequence[LoggedDecision], worth: Mapping[Signal, float]) -> Numbers:
-    """Return the reward of each decision, not a number where nothing is known."""
-    found = (reward(signals(each.question, each.source, each.after), worth) for each in decisions)
-    return np.array([np.nan if each is None else each for each in found], dtype=np.float64)
+    return Seen(
+        decisions=decisions,
+        slates=[slate_of(each) for each in decisions],
+        shares=[_shares(each, policy) for each in decisions],
+    )
 
 
 def rounds_of(seen: Seen, rewards: Numbers) -> Rounds:
     """Return the rounds of what a policy saw, with any measure of what was shown as the reward.
 
-    Where the measure is not a number, the round is left out.
+    Where the measure is not a number, the round is left out. Raises RankingError where it never is.
     """
     is_known = ~np.isnan(rewards)
-    told = seen.of(is_known)
-    kept, shares = told.decisions, told.shares
-    known = experience(kept)
-    known = replace(known, rewards=rewards[is_known])
-    logged = [np.array([one.propensity for one in each.candidates]) for each in kept]
-    conversation = conversations_of(kept)
-    predicted, expected = _predictions(known, shares, conversation)
+    if not is_known.any():
+        raise RankingError("The log has no reply of which it is known what it was worth.")
+    told, rewards = seen.of(is_known), rewards[is_known]
+    conversation = conversations_of(told.decisions)
+    logged = [np.array([one.propensity for one in each.candidates]) for each in told.decisions]
+    predicted, expected = _predictions(told, rewards, conversation)
     return Rounds(
-        reward=known.rewards,
-        logged=_of_shown(logged, known),
-        target=_of_shown(shares, known),
+        reward=rewards,
+        logged=_of_shown(logged, told),
+        target=_of_shown(told.shares, told),
         conversation=conversation,
         unsupported=np.array(
-            [share[chance == 0].sum() for share, chance in zip(shares, logged, strict=True)]
+            [share[chance == 0].sum() for share, chance in zip(told.shares, logged, strict=True)]
         ),
         predicted=predicted,
         expected=expected,
@@ -129,19 +131,25 @@ def as_seen(decision: LoggedDecision) -> tuple[Context, list[Candidate]]:
     ]
 
 
-def _of_shown(values: Sequence[Numbers], known: Experience) -> Numbers:
-    return np.array([each[i] for each, i in zip(values, known.shown, strict=True)])
+def _of_shown(values: Sequence[Numbers], told: Seen) -> Numbers:
+    return np.array(
+        [each[one.shown] for each, one in zip(values, told.decisions, strict=True)],
+        dtype=np.float64,
+    )
 
 
 def _predictions(
-    known: Experience, shares: Sequence[Numbers], conversation: NDArray[np.int64]
+    told: Seen, rewards: Numbers, conversation: NDArray[np.int64]
 ) -> tuple[Numbers, Numbers]:
     """Return the reward foretold of what was shown, and its mean over the policy's choices."""
-    fold, seen = conversation % FOLDS, known.seen
-    predicted, expected = np.zeros(len(known)), np.zeros(len(known))
+    fold = conversation % FOLDS
+    seen = np.array(
+        [slate[one.shown] for slate, one in zip(told.slates, told.decisions, strict=True)]
+    )
+    predicted, expected = np.zeros(len(rewards)), np.zeros(len(rewards))
     for number in range(FOLDS):
         others, own = fold != number, np.flatnonzero(fold == number)
-        model = linear.fit(seen[others], known.rewards[others])
+        model = linear.fit(seen[others], rewards[others])
         predicted[own] = model.scores(seen[own])
-        expected[own] = [shares[i] @ model.scores(known.slates[i]) for i in own]
+        expected[own] = [told.shares[i] @ model.scores(told.slates[i]) for i in own]
     return predicted, expected

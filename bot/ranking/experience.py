@@ -82,21 +82,30 @@ def experience(
     Those that were logged under another version of the features are left out.
     """
     known = [each for each in decisions if is_of_this_version(each)]
-    rewards = [reward(signals(each.question, each.source, each.after), worth) for each in known]
     follows = [
         i + 1 if i + 1 < len(known) and known[i + 1].conversation == each.conversation else -1
         for i, each in enumerate(known)
     ]
     return Experience(
-        slates=[
-            features.matrix([(one.source, one.features) for one in each.candidates])
-            for each in known
-        ],
+        slates=[slate_of(each) for each in known],
         allowed=[np.array([not one.is_refused for one in each.candidates]) for each in known],
         shown=np.array([each.shown for each in known], dtype=np.int64),
-        rewards=np.array([np.nan if each is None else each for each in rewards], dtype=np.float64),
+        rewards=rewards_of(known, worth),
         follows=np.array(follows, dtype=np.int64),
     )
+
+
+def slate_of(decision: LoggedDecision) -> Numbers:
+    """Return the features of a slate, shape (candidates, names)."""
+    return features.matrix([(one.source, one.features) for one in decision.candidates])
+
+
+def rewards_of(
+    decisions: Sequence[LoggedDecision], worth: Mapping[Signal, float] = WORTH
+) -> Numbers:
+    """Return the reward of each decision, not a number where nothing is known."""
+    found = (reward(signals(each.question, each.source, each.after), worth) for each in decisions)
+    return np.array([np.nan if each is None else each for each in found], dtype=np.float64)
 
 
 def conversations_of(decisions: Sequence[LoggedDecision]) -> NDArray[np.int64]:

@@ -7,8 +7,7 @@ import numpy as np
 
 from bot.errors import RankingError
 from bot.ranking import off_policy
-from bot.ranking.evaluation import rewards_of
-from bot.ranking.experience import LoggedDecision, Numbers, conversations_of
+from bot.ranking.experience import LoggedDecision, Numbers, conversations_of, rewards_of
 from bot.ranking.gate import COMPLAINED, groups
 from bot.ranking.off_policy import Estimate
 from bot.ranking.rewards import WORTH, Signal

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from bot.errors import RankingError
 from bot.ranking import off_policy
-from bot.ranking.evaluation import Seen, look, rewards_of, rounds_of
-from bot.ranking.experience import LoggedDecision, Numbers, conversations_of
+from bot.ranking.evaluation import Seen, look, rounds_of
+from bot.ranking.experience import LoggedDecision, Numbers, conversations_of, rewards_of
 from bot.ranking.off_policy import Estimate, Evaluation, evaluate
 from bot.ranking.policy import Policy
 from bot.ranking.rewards import WORTH, Signal
