@@ -1,7 +1,7 @@
 """A policy held against the log: the rounds that bot/ranking/off_policy.py reckons with."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,6 +59,10 @@ class Seen:
     decisions: Sequence[LoggedDecision]
     slates: Sequence[Numbers]
     shares: Sequence[Numbers]
+
+    def through(self, policy: Policy) -> "Seen":
+        """Return the same decisions as another policy sees them."""
+        return replace(self, shares=[_shares(each, policy) for each in self.decisions])
 
     def of(self, chosen: NDArray[np.bool_]) -> "Seen":
         """Return those that are chosen."""

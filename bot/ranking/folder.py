@@ -37,7 +37,7 @@ class PolicyFolder:
     """Trained policies as files, and the list of what came into force, newest last."""
 
     def __init__(self, path: Path) -> None:
-        self._path = path
+        self.path = path
 
     def save(self, trained: TrainedPolicy) -> Path:
         """Store a policy; return its file. Raises RankingError when it can't be written."""
@@ -50,7 +50,7 @@ class PolicyFolder:
         try:
             text = self._file(version).read_text(encoding="utf-8")
         except FileNotFoundError as err:
-            raise RankingError(f"There is no policy {version} in {self._path}.") from err
+            raise RankingError(f"There is no policy {version} in {self.path}.") from err
         except OSError as err:
             raise RankingError(
                 f"The policy {version} can't be read ({os.strerror(err.errno or 0)})."
@@ -63,13 +63,13 @@ class PolicyFolder:
 
     def versions(self) -> list[str]:
         """Return the versions of the stored policies, oldest first."""
-        files = (file for file in self._path.glob("*.json") if file.name != CHANGES)
+        files = (file for file in self.path.glob("*.json") if file.name != CHANGES)
         in_order = sorted(files, key=lambda file: (file.stat().st_mtime_ns, file.name))
         return [file.stem.replace("@", "/") for file in in_order]
 
     def changes(self) -> list[Change]:
         """Return what came into force, newest last. Raises RankingError for a damaged list."""
-        file = self._path / CHANGES
+        file = self.path / CHANGES
         try:
             return [Change(**each) for each in _parsed(file.read_text(encoding="utf-8"), file)]
         except FileNotFoundError:
@@ -90,7 +90,7 @@ class PolicyFolder:
         self.policy(version)
         with self._alone():
             change = Change(policy=version, reason=reason, note=note, at=at.isoformat())
-            self._write(self._path / CHANGES, [asdict(each) for each in (*self.changes(), change)])
+            self._write(self.path / CHANGES, [asdict(each) for each in (*self.changes(), change)])
 
     def before(self) -> str:
         """Return the version to go back to: what came before, without what was taken back."""
@@ -103,25 +103,25 @@ class PolicyFolder:
         return stack[-2] if len(stack) > 1 else stack[0]
 
     def _file(self, version: str) -> Path:
-        return self._path / f"{version.replace('/', '@')}.json"
+        return self.path / f"{version.replace('/', '@')}.json"
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
         """Keep the command line and the running program from changing the list at once."""
         try:
-            self._path.mkdir(parents=True, exist_ok=True)
-            with (self._path / ".lock").open("w") as lock:
+            self.path.mkdir(parents=True, exist_ok=True)
+            with (self.path / ".lock").open("w") as lock:
                 fcntl.flock(lock, fcntl.LOCK_EX)
                 yield
         except OSError as err:
             raise RankingError(
-                f"The folder {self._path} can't be written ({os.strerror(err.errno or 0)})."
+                f"The folder {self.path} can't be written ({os.strerror(err.errno or 0)})."
             ) from err
 
     def _write(self, file: Path, data: Any) -> None:
         """Write a file whole or not at all."""
         try:
-            self._path.mkdir(parents=True, exist_ok=True)
+            self.path.mkdir(parents=True, exist_ok=True)
             new = file.with_suffix(".new")
             with new.open("w", encoding="utf-8") as out:
                 json.dump(data, out, ensure_ascii=False, indent=1)

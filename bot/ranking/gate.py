@@ -95,7 +95,8 @@ def judge(
 
     Raises RankingError when the log says too little about either.
     """
-    new, old = look(decisions, policy), look(decisions, in_force)
+    new = look(decisions, policy)
+    old = new.through(in_force)
     rewards = rewards_of(decisions, worth)
     value = evaluate(rounds_of(new, rewards), confidence=confidence)
     value_against = evaluate(rounds_of(old, rewards), confidence=confidence)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from bot.errors import RankingError
-from bot.messages import Candidate
+from bot.messages import Candidate, Decision
 from bot.ranking import features
 from bot.ranking.exploration import DailyBudget, Exploring
 from bot.ranking.fixed_order import FixedOrder
@@ -28,7 +28,9 @@ def today() -> date:
 
 
 def exploring(share: float = 0.1, most: int = 10, spent: int = 0) -> Exploring:
-    return Exploring(Greedy("greedy/7", LIKES_ARTICLES), share, DailyBudget(most, today, spent))
+    budget = DailyBudget(most, today)
+    budget.resume(spent)
+    return Exploring(Greedy("greedy/7", LIKES_ARTICLES), share, budget)
 
 
 POLICIES: dict[str, Callable[[], Policy]] = {
@@ -97,8 +99,11 @@ def test_that_nothing_is_tried_once_the_budget_is_spent(spent: int) -> None:
 def test_that_the_budget_is_there_again_on_the_next_day() -> None:
     days = [MONDAY]
     budget = DailyBudget(1, lambda: days[-1])
-    budget.spend()
-    assert not budget.is_left()
+    for propensities, is_left in (((0.9, 0.1), True), ((0.1, 0.9), False)):
+        budget.note(
+            Decision(candidates=(DRAFT, ARTICLE), propensities=propensities, chosen=0, policy="p/1")
+        )
+        assert budget.is_left() == is_left
 
     days.append(date(2026, 3, 3))
     assert budget.is_left()
