@@ -1,0 +1,259 @@
+"""The scorer learned from choices.
+
+What the log and the nets say of a choice must not come from that choice, or they would seem to know
+everything: the examples are parted by conversation into folds, and each fold's parts are measured
+with what the other folds say. On those parts the combiner is fitted, its shape chosen by what
+it foretells of choices that it was not fitted on. The nets of all folds are kept and averaged.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bot.errors import RankingError
+from bot.knowledge.encoder import Encoder
+from bot.ranking.scorer import combiner, evidence, net, space, wording
+from bot.ranking.scorer.combiner import Combiner, Shape, Slates
+from bot.ranking.scorer.conversations import conversations, folds
+from bot.ranking.scorer.evidence import Choice, Counts, Log
+from bot.ranking.scorer.examples import Example
+from bot.ranking.scorer.net import Taught
+from bot.ranking.scorer.parts import RISING, Knowledge, net_numbers, scale
+from bot.ranking.scorer.scorer import Scorer
+from bot.ranking.scorer.texts import Texts, digest, encoded
+
+Numbers = NDArray[np.float64]
+Integers = NDArray[np.int64]
+Progress = Callable[[str, int, int], None]
+
+FEWEST = 50  # examples
+FOLDS = 4
+MOST_ROWS = 20_000  # examples whose texts are encoded; all others count for popularity
+MOST_TEXTS = 40_000  # that are encoded
+SLATES = (64, 32, 16, 8)  # replies of a slate that are learned from, fewer where texts are many
+COMBINED = 4_000  # examples that the combiner is fitted on
+NAMED_FROM = 3  # times chosen: replies that get numbers of their own in the nets
+MOST_NAMED = 1_000
+TURNS_SEEN = 8  # of a conversation, the last ones
+_CHOICES: tuple[tuple[Shape, float], ...] = (
+    ("lines", 1.0),
+    ("lines", 0.1),
+    ("lines", 0.01),
+    ("curves", 0.1),
+    ("curves", 0.01),
+    ("curves", 0.001),
+)
+
+
+def fit(
+    examples: Sequence[Example],
+    encoder: Encoder,
+    seed: int = 0,
+    progress: Progress | None = None,
+    texts: Texts | None = None,
+) -> Scorer:
+    """Return a scorer; the same examples and seed give the same one.
+
+    `texts` may have vectors already. Raises RankingError where there is too little to learn from.
+    """
+    require(examples)
+    rng = np.random.default_rng(seed)
+    learned = _learned(examples, rng)
+
+    def encoding(done: int, total: int) -> None:
+        if progress:
+            progress("Texts encoded", done, total)
+
+    wanted = (text for each in learned for text in (*each.context, *each.candidates))
+    texts = encoded(wanted, encoder, encoding, texts)
+    rows = _rows(learned, texts, rng)
+    named = _named(rows)
+    of_fold = folds(learned, FOLDS, rng)
+    chosen_for_combiner = set(rng.permutation(len(learned))[:COMBINED].tolist())
+    rest = _counted_only(examples, learned)
+    nets, slates = [], []
+    for number in range(FOLDS):
+        if progress:
+            progress("Folds learned", number, FOLDS)
+        others, own = of_fold != number, np.flatnonzero(of_fold == number)
+        nets.append(net.fit(_taught(rows, named, others), seed + number))
+        log = _log(rows, others, rest)
+        knowledge = Knowledge(
+            space=rows.space, rarity=rows.rarity, log=log, nets=[nets[-1]], named=named
+        )
+        slates += [
+            (knowledge.parts(learned[i].context, _chosen_first(learned[i]), texts), rows.weights[i])
+            for i in own
+            if i in chosen_for_combiner
+        ]
+    if progress:
+        progress("Folds learned", FOLDS, FOLDS)
+    fused, tried = _combined(_slates(slates), rng)
+    whole = Knowledge(
+        space=rows.space,
+        rarity=rows.rarity,
+        log=_log(rows, np.ones(len(learned), dtype=bool), rest),
+        nets=nets,
+        named=named,
+    )
+    return Scorer(
+        knowledge=whole,
+        combiner=fused,
+        encoder=encoder.name,
+        trained_on={"examples": len(examples), "learned": len(learned), "seed": seed, **tried},
+    )
+
+
+def require(examples: Sequence[Example]) -> None:
+    """Raise RankingError where examples are too few, or none of them says anything."""
+    if len(examples) < FEWEST:
+        raise RankingError(
+            f"There are {len(examples)} examples; {FEWEST} are needed to learn from."
+        )
+    if not any(each.reward is None or each.reward for each in examples):
+        raise RankingError("Every reward is 0, so that there is nothing to learn from.")
+
+
+@dataclass(frozen=True, eq=False, slots=True, kw_only=True)
+class _Rows:
+    """The examples that are learned from, as numbers.
+
+    `slates` are places among the texts, the chosen reply first; `vectors` (texts, width), `narrow`
+    and `numbers` what the log and the nets see of each conversation.
+    """
+
+    space: space.Space
+    rarity: wording.Rarity
+    digests: Sequence[str]
+    vectors: NDArray[np.float32]
+    slates: Sequence[Integers]
+    narrow: NDArray[np.float32]
+    numbers: NDArray[np.float32]
+    weights: Numbers
+
+
+def _rows(learned: Sequence[Example], texts: Texts, rng: np.random.Generator) -> _Rows:
+    contexts = [each.context for each in learned]
+    around = space.learn(contexts, texts, rng)
+    worded = [texts.wording(text) for text in texts]
+    pieces = [around.pieces(context, texts) for context in contexts]
+    return _Rows(
+        space=around,
+        rarity=wording.learn(worded),
+        digests=[each.digest for each in worded],
+        vectors=around.texts(texts.all_vectors),
+        slates=[texts.places(_chosen_first(each)) for each in learned],
+        narrow=around.narrow(np.stack(pieces)),
+        numbers=np.stack(
+            [net_numbers(own, each, texts) for own, each in zip(pieces, contexts, strict=True)]
+        ),
+        weights=weights_of(learned),
+    )
+
+
+def weights_of(examples: Sequence[Example]) -> Numbers:
+    """Return how much each example counts: 1 on average, below 0 where the choice was wrong."""
+    rewards = np.array([1.0 if each.reward is None else each.reward for each in examples])
+    return np.asarray(rewards / max(np.abs(rewards).mean(), 1e-9))
+
+
+def _chosen_first(example: Example) -> list[str]:
+    """Return the candidates, the chosen one first, without others that say the very same."""
+    return list(dict.fromkeys([example.right, *example.candidates]))
+
+
+def _learned(examples: Sequence[Example], rng: np.random.Generator) -> list[Example]:
+    """Return examples by whole conversations, with parts of long slates, that can be encoded."""
+    telling = [each for each in examples if each.reward is None or each.reward]
+    of = conversations(telling)
+    order = np.argsort(rng.permutation(int(of.max()) + 1)[of], kind="stable")
+    kept = [telling[i] for i in order[:MOST_ROWS]]
+    while True:
+        for longest in SLATES:
+            shorter = [_shortened(each, longest, rng) for each in kept]
+            if (
+                len({t for each in shorter for t in (*each.context, *each.candidates)})
+                <= MOST_TEXTS
+            ):
+                return shorter
+        kept = kept[: len(kept) * 2 // 3]
+
+
+def _shortened(example: Example, longest: int, rng: np.random.Generator) -> Example:
+    """Return an example with some of its other candidates, in a random order, and no old turns."""
+    others = _chosen_first(example)[1:]
+    some = [others[i] for i in rng.permutation(len(others))[: longest - 1]]
+    return replace(
+        example,
+        context=example.context[-TURNS_SEEN:],
+        candidates=(example.right, *some),
+        chosen=0,
+    )
+
+
+def _named(rows: _Rows) -> dict[str, int]:
+    counts = Counter(rows.digests[slate[0]] for slate in rows.slates)
+    often = [each for each, count in counts.most_common(MOST_NAMED) if count >= NAMED_FROM]
+    return {digest: number for number, digest in enumerate(often)}
+
+
+def _taught(rows: _Rows, named: dict[str, int], used: NDArray[np.bool_]) -> Taught:
+    return Taught(
+        contexts=rows.numbers[used],
+        replies=rows.vectors * np.float32(scale(rows.vectors)),
+        slates=[slate for slate, is_used in zip(rows.slates, used, strict=True) if is_used],
+        named=np.array([named.get(each, -1) for each in rows.digests], dtype=np.int64),
+        weights=rows.weights[used],
+    )
+
+
+def _log(rows: _Rows, used: NDArray[np.bool_], rest: Counts) -> Log:
+    choices = [
+        Choice(tuple(rows.slates[i].tolist()), float(rows.weights[i])) for i in np.flatnonzero(used)
+    ]
+    counts = rest.copy()
+    for choice in choices:
+        counts.add([rows.digests[i] for i in choice.slate], choice.weight)
+    return evidence.learn(choices, rows.digests, counts, rows.narrow[used], rows.vectors)
+
+
+def _counted_only(examples: Sequence[Example], learned: Sequence[Example]) -> Counts:
+    """Count the choices that are not learned from otherwise."""
+    counts = Counts()
+    seen = {(each.context, each.right) for each in learned}
+    for example, weight in zip(examples, weights_of(examples).tolist(), strict=True):
+        if (example.context[-TURNS_SEEN:], example.right) not in seen:
+            counts.add([digest(each) for each in _chosen_first(example)], weight)
+    return counts
+
+
+def _slates(measured: Sequence[tuple[Numbers, float]]) -> Slates:
+    lengths = np.array([len(parts) for parts, _ in measured])
+    return Slates(
+        np.concatenate([parts for parts, _ in measured]),
+        np.cumsum(lengths) - lengths,
+        np.array([weight for _, weight in measured]),
+    )
+
+
+def _combined(slates: Slates, rng: np.random.Generator) -> tuple[Combiner, dict[str, object]]:
+    """Return the combiner of the shape that foretells best, and what was tried."""
+    part = rng.permutation(np.arange(len(slates.starts)) % 3)
+    losses = {}
+    for shape, penalty in _CHOICES:
+        found = []
+        for number in range(3):
+            rest, own = np.flatnonzero(part != number), np.flatnonzero(part == number)
+            fitted = combiner.fit(slates.some(rest), RISING, shape, penalty)
+            held_out = slates.some(own)
+            found.append(combiner.loss(fitted.scores(held_out.parts), held_out))
+        losses[shape, penalty] = float(np.mean(found))
+    shape, penalty = min(losses, key=lambda each: losses[each])
+    told = {f"{shape} {penalty:g}": round(value, 4) for (shape, penalty), value in losses.items()}
+    return combiner.fit(slates, RISING, shape, penalty), {
+        "combiner": f"{shape} {penalty:g}",
+        "losses": told,
+    }
