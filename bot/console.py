@@ -28,6 +28,7 @@ class Console:
         self._encoded_percent = -1
         self._copied_percent = -1
         self._synced = ("", -1)
+        self._step = ("", -1)
         self._told: frozenset[Broken] | None = None
 
     def log_to_here(self, level: int = logging.WARNING) -> None:
@@ -95,6 +96,13 @@ class Console:
         if percent != self._copied_percent:
             self._copied_percent = percent
             self.say(f"Copied {percent}%.")
+
+    def step(self, what: str, done: int, total: int) -> None:
+        """Show how far a step of long work is, at each tenth."""
+        step = (what, done * 10 // max(total, 1))
+        if step != self._step:
+            self._step = step
+            self.say(f"{what}: {done} of {total}.")
 
     def asking(self, done: int, total: int) -> None:
         """Show how many questions were asked, at each tenth."""

@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from bot.cli.ranking_benchmark import benchmark
 from bot.cli.tables import print_table
 from bot.console import Console
 from bot.errors import RankingError
@@ -322,3 +323,6 @@ def _judgement_as_json(judgement: Judgement) -> dict[str, Any]:
         {**asdict(guard), "holds": guard.holds} for guard in judgement.guards
     ]
     return {**asdict(judgement), "guards": guards, "passes": judgement.passes}
+
+
+ranking.add_command(benchmark)

@@ -13,7 +13,7 @@ from bot.knowledge.encoder import Vectors
 from bot.ranking.scorer import wording
 from bot.ranking.scorer.evidence import Log
 from bot.ranking.scorer.net import Net
-from bot.ranking.scorer.space import Space
+from bot.ranking.scorer.space import TURNS, Space
 from bot.ranking.scorer.texts import Texts
 from bot.ranking.scorer.wording import Rarity
 
@@ -23,8 +23,6 @@ EVIDENCE = ("popular", "popular_like", "near", "near_broad", "near_like", "fits"
 MEANING = ("close_to_last", "close_to_before", "close_to_earlier", "repeats")
 NAMES = (*EVIDENCE, *MEANING, *wording.NAMES)
 RISING = np.array([name in EVIDENCE for name in NAMES])
-
-TURNS_COUNTED = 8
 
 
 @dataclass(frozen=True, eq=False, slots=True, kw_only=True)
@@ -38,7 +36,9 @@ class Knowledge:
     named: Mapping[str, int]
 
     def parts(self, context: Sequence[str], replies: Sequence[str], texts: Texts) -> Numbers:
-        """Return an array of shape (replies, NAMES); all texts have their vectors."""
+        """Return an array of shape (replies, NAMES); the last TURNS of the context and
+        all replies have their vectors in `texts`."""
+        context = context[-TURNS:]
         vectors = self.space.texts(texts.vectors(replies))
         pieces = self.space.pieces(context, texts)
         turns = [texts.wording(turn) for turn in context]
@@ -46,7 +46,7 @@ class Knowledge:
         places = self.log.places_of([each.digest for each in worded])
         named = np.array([self.named.get(each.digest, -1) for each in worded], dtype=np.int64)
         numbers = net_numbers(pieces, context, texts)
-        said = self.space.texts(texts.vectors(context[:-1][-TURNS_COUNTED:]))
+        said = self.space.texts(texts.vectors(context[:-1]))
         known = {
             "popular": self.log.popular(places),
             "popular_like": self.log.popular_like(vectors),
@@ -66,8 +66,8 @@ class Knowledge:
 def net_numbers(pieces: Vectors, context: Sequence[str], texts: Texts) -> Vectors:
     """Return what a net sees of a conversation: its pieces, how long it is, how it ends."""
     last = texts.wording(context[-1])
-    turns = np.zeros(TURNS_COUNTED, dtype=np.float32)
-    turns[min(len(context), TURNS_COUNTED) - 1] = 1
+    turns = np.zeros(TURNS, dtype=np.float32)
+    turns[min(len(context), TURNS) - 1] = 1
     told = np.array([last.asks, last.chinese, np.log1p(last.length) / 2], dtype=np.float32)
     return np.concatenate([(pieces * scale(pieces)).reshape(-1), turns, told])
 

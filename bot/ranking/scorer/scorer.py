@@ -40,10 +40,19 @@ class Scorer:
     encoder: str
     trained_on: Mapping[str, Any]
 
+    @property
+    def method(self) -> str:
+        """How it was made, in words."""
+        known = self.trained_on
+        return (
+            f"{len(NAMES)} parts of {known['learned']} choices, combined by {known['combiner']}; "
+            f"{len(self.knowledge.nets)} nets on {self.encoder}"
+        )
+
     def scores(self, context: Sequence[str], replies: Sequence[str], texts: Texts) -> Numbers:
         """Return a number for each reply to the turns before; only differences mean something.
 
-        All turns and replies have their vectors in `texts`.
+        The last TURNS of the context and all replies have their vectors in `texts`.
         """
         return self.combiner.scores(self.knowledge.parts(context, replies, texts))
 

@@ -9,8 +9,8 @@ from bot.knowledge.encoder import Vectors
 from bot.ranking.scorer.texts import Texts
 
 PIECES = 3
+TURNS = 8  # of a conversation, the last ones, that are looked at
 NARROW = 128  # numbers of a conversation that is compared with logged ones
-_EARLIER = 6  # turns
 _FADES = 0.7  # a turn
 _WEIGHTS = (1.0, 0.8, 0.5)  # of the pieces where conversations are compared
 _SAMPLE = 8_000
@@ -32,7 +32,7 @@ class Space:
 
     def pieces(self, context: Sequence[str], texts: Texts) -> Vectors:
         """Return an array of shape (pieces, width): last turn, the one before, earlier ones."""
-        return _pieces(self.texts(texts.vectors(context[-_EARLIER - 2 :])))
+        return _pieces(self.texts(texts.vectors(context[-TURNS:])))
 
     def narrow(self, pieces: Vectors) -> Vectors:
         """Return the numbers, of length 1, by which conversations are compared."""

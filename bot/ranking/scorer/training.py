@@ -37,7 +37,6 @@ SLATES = (64, 32, 16, 8)  # replies of a slate that are learned from, fewer wher
 COMBINED = 4_000  # examples that the combiner is fitted on
 NAMED_FROM = 3  # times chosen: replies that get numbers of their own in the nets
 MOST_NAMED = 1_000
-TURNS_SEEN = 8  # of a conversation, the last ones
 _CHOICES: tuple[tuple[Shape, float], ...] = (
     ("lines", 1.0),
     ("lines", 0.1),
@@ -188,7 +187,7 @@ def _shortened(example: Example, longest: int, rng: np.random.Generator) -> Exam
     some = [others[i] for i in rng.permutation(len(others))[: longest - 1]]
     return replace(
         example,
-        context=example.context[-TURNS_SEEN:],
+        context=example.context[-space.TURNS :],
         candidates=(example.right, *some),
         chosen=0,
     )
@@ -225,7 +224,7 @@ def _counted_only(examples: Sequence[Example], learned: Sequence[Example]) -> Co
     counts = Counts()
     seen = {(each.context, each.right) for each in learned}
     for example, weight in zip(examples, weights_of(examples).tolist(), strict=True):
-        if (example.context[-TURNS_SEEN:], example.right) not in seen:
+        if (example.context[-space.TURNS :], example.right) not in seen:
             counts.add([digest(each) for each in _chosen_first(example)], weight)
     return counts
 

@@ -15,7 +15,6 @@ from bot.ranking.scorer.texts import Wording
 Numbers = NDArray[np.float64]
 
 BUCKETS = 1 << 14  # of words: which one a word falls into is all that is kept of it
-_RECENT = 6  # turns before the last
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -48,7 +47,7 @@ def described(
     context: Sequence[Wording], replies: Sequence[Wording], rarity: Rarity
 ) -> dict[str, Numbers]:
     """Return what the words say of each reply to a conversation, its turns in order."""
-    last, before = context[-1], context[-_RECENT - 1 : -1]
+    last, before = context[-1], context[:-1]
     earlier = frozenset[str]().union(*(turn.stems for turn in before)) - last.stems
     numbers = frozenset[str]().union(*(turn.numbers for turn in (*before, last)))
     said = {turn.digest for turn in context}
