@@ -34,7 +34,9 @@ FOLDS = 4
 MOST_ROWS = 20_000  # examples whose texts are encoded; all others count for popularity
 MOST_TEXTS = 40_000  # that are encoded
 SLATES = (64, 32, 16, 8)  # replies of a slate that are learned from, fewer where texts are many
-COMBINED = 4_000  # examples that the combiner is fitted on
+COMBINED = (3_000, 24)  # examples that the combiner is fitted on, and replies of each
+TRIED_ON = 1_000  # slates: where there are more, one part of them judges, else each in turn
+PARTS = 3
 NAMED_FROM = 3  # times chosen: replies that get numbers of their own in the nets
 MOST_NAMED = 1_000
 _CHOICES: tuple[tuple[Shape, float], ...] = (
@@ -71,7 +73,8 @@ def fit(
     rows = _rows(learned, texts, rng)
     named = _named(rows)
     of_fold = folds(learned, FOLDS, rng)
-    chosen_for_combiner = set(rng.permutation(len(learned))[:COMBINED].tolist())
+    most, longest = COMBINED
+    for_combiner = set(rng.permutation(len(learned))[:most].tolist())
     rest = _counted_only(examples, learned)
     nets, slates = [], []
     for number in range(FOLDS):
@@ -84,9 +87,8 @@ def fit(
             space=rows.space, rarity=rows.rarity, log=log, nets=[nets[-1]], named=named
         )
         slates += [
-            (knowledge.parts(learned[i].context, _chosen_first(learned[i]), texts), rows.weights[i])
-            for i in own
-            if i in chosen_for_combiner
+            (knowledge.parts(each.context, each.candidates[:longest], texts), rows.weights[i])
+            for i, each in ((i, learned[i]) for i in own if i in for_combiner)
         ]
     if progress:
         progress("Folds learned", FOLDS, FOLDS)
@@ -144,7 +146,7 @@ def _rows(learned: Sequence[Example], texts: Texts, rng: np.random.Generator) ->
         rarity=wording.learn(worded),
         digests=[each.digest for each in worded],
         vectors=around.texts(texts.all_vectors),
-        slates=[texts.places(_chosen_first(each)) for each in learned],
+        slates=[texts.places(each.candidates) for each in learned],
         narrow=around.narrow(np.stack(pieces)),
         numbers=np.stack(
             [net_numbers(own, each, texts) for own, each in zip(pieces, contexts, strict=True)]
@@ -240,11 +242,12 @@ def _slates(measured: Sequence[tuple[Numbers, float]]) -> Slates:
 
 def _combined(slates: Slates, rng: np.random.Generator) -> tuple[Combiner, dict[str, object]]:
     """Return the combiner of the shape that foretells best, and what was tried."""
-    part = rng.permutation(np.arange(len(slates.starts)) % 3)
+    count = len(slates.starts)
+    part = rng.permutation(np.arange(count) % PARTS)
     losses = {}
     for shape, penalty in _CHOICES:
         found = []
-        for number in range(3):
+        for number in range(1 if count > TRIED_ON else PARTS):
             rest, own = np.flatnonzero(part != number), np.flatnonzero(part == number)
             fitted = combiner.fit(slates.some(rest), RISING, shape, penalty)
             held_out = slates.some(own)
