@@ -36,6 +36,7 @@ KEPT = Path(".cache") / "bench-replies"
 PLOT = Path("docs") / "images" / "replies.svg"
 SPLIT_SEED = 7
 UNSEEN_TASKS = 6  # of 24
+SLATES = ("task", "100, any", "100, hard", "new tasks")
 FOLDS = 5
 # What each way to rank looks at; the last one is the scorer.
 ALONE = {
@@ -46,7 +47,9 @@ ALONE = {
 }
 
 
-def picked(data: Path, kept: Path, seed: int, *, quick: bool) -> list[dict[str, Any]]:
+def picked(
+    data: Path, kept: Path, seed: int, slates: Sequence[str], *, quick: bool
+) -> list[dict[str, Any]]:
     """Return a row for each way to rank STAR's picks, on each set of slates."""
     folder = data / "star"
     train, test = star.split(folder, SPLIT_SEED)
@@ -69,7 +72,8 @@ def picked(data: Path, kept: Path, seed: int, *, quick: bool) -> list[dict[str, 
     }
     encoder = KeptVectors(kept / "star.npz")
     found = []
-    for name, (learned, ranked) in sets.items():
+    for name in slates:
+        learned, ranked = sets[name]
         started, processor = time.perf_counter(), time.process_time()
         scorer = training.fit(learned, encoder, seed, _progress(f"STAR, {name}"))
         encoder.keep()
@@ -270,14 +274,16 @@ def _progress(name: str) -> Callable[[str, int, int], None]:
 def _main(options: argparse.Namespace) -> None:
     figures: dict[str, Any] = {}
     if "picked" in options.only:
-        figures["picked"] = picked(options.data, options.kept, options.seed, quick=options.quick)
+        figures["picked"] = picked(
+            options.data, options.kept, options.seed, options.slates, quick=options.quick
+        )
     if "ratings" in options.only:
         figures["ratings"] = ratings(options.data, options.kept, options.seed, quick=options.quick)
     if "outcomes" in options.only:
         figures["outcomes"] = outcomes(options.data, options.seed)
     for rows in figures.values():
         print_table(rows)
-    if "picked" in figures and not options.quick:
+    if "picked" in figures and not options.quick and set(options.slates) == set(SLATES):
         draw(figures["picked"], PLOT)
     if options.json:
         options.json.write_text(json.dumps(figures, indent=1), encoding="utf-8")
@@ -290,5 +296,6 @@ if __name__ == "__main__":
     parser.add_argument("--json", type=Path, help="write the figures there")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--quick", action="store_true", help="a part of each set")
+    parser.add_argument("--slates", nargs="*", default=SLATES)
     parser.add_argument("--only", nargs="*", default=["picked", "ratings", "outcomes"])
     _main(parser.parse_args())

@@ -45,12 +45,13 @@ class Knowledge:
         worded = [texts.wording(reply) for reply in replies]
         places = self.log.places_of([each.digest for each in worded])
         named = np.array([self.named.get(each.digest, -1) for each in worded], dtype=np.int64)
-        numbers = net_numbers(pieces, context, texts)
+        wide = self.space.wide(pieces)
+        numbers = net_numbers(wide, context, texts)
         said = self.space.texts(texts.vectors(context[:-1]))
         known = {
             "popular": self.log.popular(places),
             "popular_like": self.log.popular_like(vectors),
-            **self.log.near(self.space.narrow(pieces), vectors, places),
+            **self.log.near(self.space.narrow(wide), vectors, places),
             "fits": np.mean(
                 [net.scores(numbers, vectors * scale(vectors), named) for net in self.nets], axis=0
             ),
@@ -63,13 +64,13 @@ class Knowledge:
         return np.stack([known[name] for name in NAMES], axis=1).astype(np.float64)
 
 
-def net_numbers(pieces: Vectors, context: Sequence[str], texts: Texts) -> Vectors:
-    """Return what a net sees of a conversation: its pieces, how long it is, how it ends."""
+def net_numbers(wide: Vectors, context: Sequence[str], texts: Texts) -> Vectors:
+    """Return what a net sees of a conversation: its numbers, how long it is, how it ends."""
     last = texts.wording(context[-1])
     turns = np.zeros(TURNS, dtype=np.float32)
     turns[min(len(context), TURNS) - 1] = 1
     told = np.array([last.asks, last.chinese, np.log1p(last.length) / 2], dtype=np.float32)
-    return np.concatenate([(pieces * scale(pieces)).reshape(-1), turns, told])
+    return np.concatenate([wide * scale(wide), turns, told])
 
 
 def scale(vectors: Vectors) -> float:

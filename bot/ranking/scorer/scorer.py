@@ -16,8 +16,8 @@ from bot.errors import RankingError
 from bot.ranking.scorer.combiner import Combiner
 from bot.ranking.scorer.evidence import Log
 from bot.ranking.scorer.net import Net
-from bot.ranking.scorer.parts import NAMES, Knowledge
-from bot.ranking.scorer.space import Space
+from bot.ranking.scorer.parts import NAMES, Knowledge, net_numbers
+from bot.ranking.scorer.space import PIECES, Space
 from bot.ranking.scorer.texts import Texts
 from bot.ranking.scorer.wording import Rarity
 
@@ -146,7 +146,7 @@ class Scorer:
             )
         try:
             return cls._of(about, arrays)
-        except (KeyError, TypeError, ValueError, IndexError) as err:
+        except (AttributeError, IndexError, KeyError, TypeError, ValueError) as err:
             raise RankingError("The scorer's file is damaged; train it anew.") from err
 
     @classmethod
@@ -164,7 +164,7 @@ class Scorer:
             Net({k.split(".", 1)[1]: floats(k) for k in arrays if k.startswith(f"net{number}.")})
             for number in range(about["nets"])
         ]
-        return cls(
+        made = cls(
             knowledge=Knowledge(
                 space=Space(floats("mean"), floats("directions")),
                 rarity=Rarity(floats("rarity")),
@@ -176,6 +176,26 @@ class Scorer:
             encoder=about["encoder"],
             trained_on=about["trained_on"],
         )
+        made._try()
+        return made
+
+    def _try(self) -> None:
+        """Raise what a part that is missing or of another shape raises where it is used."""
+        know, log = self.knowledge, self.knowledge.log
+        [wide] = know.space.wide(np.zeros((1, PIECES, len(know.space.mean)), dtype=np.float32))
+        reply = np.zeros((1, len(know.space.mean)), dtype=np.float32)
+        numbers = net_numbers(wide, [""], Texts(0))
+        for net in know.nets:
+            net.scores(numbers, reply, np.array([len(know.named) - 1]))
+        log.popular(np.arange(len(log.places)))
+        log.popular_like(reply)
+        log.near(know.space.narrow(wide), reply, np.zeros(1, dtype=np.int64))
+        self.combiner.scores(np.zeros((1, len(NAMES))))
+        for name in ("contexts", "slates", "chosen", "worth"):
+            if len(getattr(log, name)) != len(log.contexts):
+                raise ValueError(name)
+        if int(log.chosen.max()) >= len(log.vectors) or self.combiner.knots.shape[1] < 2:
+            raise ValueError("chosen")
 
 
 def _numbered(digests: Any) -> dict[str, int]:

@@ -10,7 +10,8 @@ from bot.ranking.scorer.texts import Texts
 
 PIECES = 3
 TURNS = 8  # of a conversation, the last ones, that are looked at
-NARROW = 128  # numbers of a conversation that is compared with logged ones
+WIDE = 384  # numbers of a conversation
+NARROW = 128  # of these, the first ones, where it is compared with logged ones
 _FADES = 0.7  # a turn
 _WEIGHTS = (1.0, 0.8, 0.5)  # of the pieces where conversations are compared
 _SAMPLE = 8_000
@@ -20,7 +21,7 @@ _SAMPLE = 8_000
 class Space:
     """What is taken off every vector, since all texts share it, and the main directions.
 
-    `mean` has shape (width,), `directions` (pieces * width, narrow).
+    `mean` has shape (width,), `directions` (pieces * width, WIDE or fewer), the main ones first.
     """
 
     mean: Vectors
@@ -34,10 +35,14 @@ class Space:
         """Return an array of shape (pieces, width): last turn, the one before, earlier ones."""
         return _pieces(self.texts(texts.vectors(context[-TURNS:])))
 
-    def narrow(self, pieces: Vectors) -> Vectors:
-        """Return the numbers, of length 1, by which conversations are compared."""
+    def wide(self, pieces: Vectors) -> Vectors:
+        """Return the numbers of conversations, shape (..., WIDE)."""
         flat = (pieces * _weights()).reshape(*pieces.shape[:-2], -1)
-        return _unit(np.asarray(flat @ self.directions, dtype=np.float32))
+        return np.asarray(flat @ self.directions, dtype=np.float32)
+
+    def narrow(self, wide: Vectors) -> Vectors:
+        """Return the numbers, of length 1, by which conversations are compared."""
+        return _unit(wide[..., :NARROW])
 
 
 def learn(contexts: Sequence[Sequence[str]], texts: Texts, rng: np.random.Generator) -> Space:
@@ -48,7 +53,7 @@ def learn(contexts: Sequence[Sequence[str]], texts: Texts, rng: np.random.Genera
     pieces = np.stack([space.pieces(contexts[i], texts) for i in some])
     flat = (pieces * _weights()).reshape(len(some), -1)
     values, directions = np.linalg.eigh(flat.T @ flat / len(some))
-    kept = np.argsort(values)[::-1][:NARROW]
+    kept = np.argsort(values)[::-1][:WIDE]
     return Space(mean, directions[:, kept].astype(np.float32))
 
 

@@ -140,16 +140,16 @@ def _rows(learned: Sequence[Example], texts: Texts, rng: np.random.Generator) ->
     contexts = [each.context for each in learned]
     around = space.learn(contexts, texts, rng)
     worded = [texts.wording(text) for text in texts]
-    pieces = [around.pieces(context, texts) for context in contexts]
+    wide = around.wide(np.stack([around.pieces(context, texts) for context in contexts]))
     return _Rows(
         space=around,
         rarity=wording.learn(worded),
         digests=[each.digest for each in worded],
         vectors=around.texts(texts.all_vectors),
         slates=[texts.places(each.candidates) for each in learned],
-        narrow=around.narrow(np.stack(pieces)),
+        narrow=around.narrow(wide),
         numbers=np.stack(
-            [net_numbers(own, each, texts) for own, each in zip(pieces, contexts, strict=True)]
+            [net_numbers(own, each, texts) for own, each in zip(wide, contexts, strict=True)]
         ),
         weights=weights_of(learned),
     )
