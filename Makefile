@@ -8,7 +8,7 @@ ENGINE ?= $(if $(wildcard /dev/nvidia0),gpu,cpu)
 TORCH := torch==2.13.0
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps
 
-.PHONY: help run setup test coverage lint format lock bench-serving bench-channels bench-log bench-checks bench-answers bench-injection train-checks bench-retrieval prove clean
+.PHONY: help run setup test coverage lint format lock bench-serving bench-channels bench-log bench-checks bench-answers bench-injection train-checks bench-retrieval bench-replies prove clean
 .DEFAULT_GOAL := help
 
 help:
@@ -50,6 +50,10 @@ bench-channels: $(VENV)/.dev
 # For example: make bench-retrieval DATA=../shared/data ARGS="--quick"
 bench-retrieval: $(VENV)/.dev
 	@$(BIN)/python -m tests.benchmarks.retrieval --data $(DATA) $(ARGS)
+
+# For example: make bench-replies DATA=../shared/data ARGS="--quick"
+bench-replies: $(VENV)/.dev
+	@$(BIN)/python -m tests.benchmarks.replies --data $(DATA) $(ARGS)
 
 # For example: make prove ARGS="--only R1,R2 --seed 7 --short --write"
 prove: $(VENV)/.dev
