@@ -36,6 +36,7 @@ KEPT = Path(".cache") / "bench-replies"
 PLOT = Path("docs") / "images" / "replies.svg"
 SPLIT_SEED = 7
 UNSEEN_TASKS = 6  # of 24
+EIGHT = 8  # candidates
 SLATES = ("task", "100, any", "100, hard", "new tasks")
 FOLDS = 5
 # What each way to rank looks at; the last one is the scorer.
@@ -145,6 +146,29 @@ class _Words:
 
     def _size(self, words: frozenset[str]) -> float:
         return sum(math.log((1 + self._count) / (1 + self._having[each])) ** 2 for each in words)
+
+
+def timed(data: Path, kept: Path, seed: int) -> list[dict[str, Any]]:
+    """Return the processor's time to rank eight candidates whose vectors are there."""
+    folder = data / "star"
+    train, test = star.split(folder, SPLIT_SEED)
+    learned, ranked = star.of_task(train[:300], folder), star.of_task(test[:75], folder)
+    encoder = KeptVectors(kept / "star.npz")
+    scorer = training.fit(learned, encoder, seed)
+    texts, took = _texts(ranked, encoder), []
+    for row in (each for each in ranked if len(each.candidates) >= EIGHT):
+        started = time.process_time()
+        scorer.scores(row.context, row.candidates[:EIGHT], texts)
+        took.append((time.process_time() - started) * 1000)
+    return [
+        {
+            "candidates": EIGHT,
+            "logged": len(learned),
+            "slates": len(took),
+            "median_ms": float(np.median(took)),
+            "p95_ms": float(np.percentile(took, 95)),
+        }
+    ]
 
 
 def ratings(data: Path, kept: Path, seed: int, *, quick: bool) -> list[dict[str, Any]]:
@@ -281,6 +305,8 @@ def _main(options: argparse.Namespace) -> None:
         figures["ratings"] = ratings(options.data, options.kept, options.seed, quick=options.quick)
     if "outcomes" in options.only:
         figures["outcomes"] = outcomes(options.data, options.seed)
+    if "speed" in options.only:
+        figures["speed"] = timed(options.data, options.kept, options.seed)
     for rows in figures.values():
         print_table(rows)
     if "picked" in figures and not options.quick and set(options.slates) == set(SLATES):
@@ -297,5 +323,5 @@ if __name__ == "__main__":
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--quick", action="store_true", help="a part of each set")
     parser.add_argument("--slates", nargs="*", default=SLATES)
-    parser.add_argument("--only", nargs="*", default=["picked", "ratings", "outcomes"])
+    parser.add_argument("--only", nargs="*", default=["picked", "ratings", "outcomes", "speed"])
     _main(parser.parse_args())

@@ -5,7 +5,7 @@ towards the mean where little is known, so that a reply nobody has given yet sta
 """
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 
 import numpy as np
@@ -47,10 +47,11 @@ class Counts:
             self.offered[digest] += abs(weight)
         self.right[slate[0]] += weight
 
-    def copy(self) -> "Counts":
-        """Return counts that can be added to apart from these."""
+    def without(self, hidden: Set[str]) -> "Counts":
+        """Return counts that can be added to apart from these, without some replies."""
         made = Counts()
-        made.right, made.offered = self.right.copy(), self.offered.copy()
+        for mine, theirs in ((made.right, self.right), (made.offered, self.offered)):
+            mine.update({each: count for each, count in theirs.items() if each not in hidden})
         return made
 
 

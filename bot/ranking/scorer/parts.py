@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from bot.knowledge.encoder import Vectors
 from bot.ranking.scorer import wording
-from bot.ranking.scorer.evidence import Log
+from bot.ranking.scorer.evidence import UNSEEN, Log
 from bot.ranking.scorer.net import Net
 from bot.ranking.scorer.space import TURNS, Space
 from bot.ranking.scorer.texts import Texts
@@ -21,7 +21,7 @@ Numbers = NDArray[np.float64]
 
 EVIDENCE = ("popular", "popular_like", "near", "near_broad", "near_like", "fits")
 MEANING = ("close_to_last", "close_to_before", "close_to_earlier", "repeats")
-NAMES = (*EVIDENCE, *MEANING, *wording.NAMES)
+NAMES = (*EVIDENCE, "is_new", *MEANING, *wording.NAMES)
 RISING = np.array([name in EVIDENCE for name in NAMES])
 
 
@@ -55,6 +55,7 @@ class Knowledge:
             "fits": np.mean(
                 [net.scores(numbers, vectors * scale(vectors), named) for net in self.nets], axis=0
             ),
+            "is_new": (places == UNSEEN).astype(np.float64),
             "close_to_last": vectors @ pieces[0],
             "close_to_before": vectors @ pieces[1],
             "close_to_earlier": vectors @ pieces[2],

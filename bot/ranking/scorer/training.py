@@ -39,6 +39,9 @@ TRIED_ON = 1_000  # slates: where there are more, one part of them judges, else 
 PARTS = 3
 NAMED_FROM = 3  # times chosen: replies that get numbers of their own in the nets
 MOST_NAMED = 1_000
+HIDDEN = (
+    0.15  # of all replies, from the log and the net of a fold: what it will be to meet new ones
+)
 _CHOICES: tuple[tuple[Shape, float], ...] = (
     ("lines", 1.0),
     ("lines", 0.1),
@@ -77,12 +80,14 @@ def fit(
     for_combiner = set(rng.permutation(len(learned))[:most].tolist())
     rest = _counted_only(examples, learned)
     nets, slates = [], []
+    nobody = np.zeros(len(rows.digests), dtype=bool)
     for number in range(FOLDS):
         if progress:
             progress("Folds learned", number, FOLDS)
         others, own = of_fold != number, np.flatnonzero(of_fold == number)
-        nets.append(net.fit(_taught(rows, named, others), seed + number))
-        log = _log(rows, others, rest)
+        hidden = _hidden(rows, rng)
+        nets.append(net.fit(_taught(rows, named, others, hidden), seed + number))
+        log = _log(rows, others, rest, hidden)
         knowledge = Knowledge(
             space=rows.space, rarity=rows.rarity, log=log, nets=[nets[-1]], named=named
         )
@@ -96,7 +101,7 @@ def fit(
     whole = Knowledge(
         space=rows.space,
         rarity=rows.rarity,
-        log=_log(rows, np.ones(len(learned), dtype=bool), rest),
+        log=_log(rows, np.ones(len(learned), dtype=bool), rest, nobody),
         nets=nets,
         named=named,
     )
@@ -201,24 +206,48 @@ def _named(rows: _Rows) -> dict[str, int]:
     return {digest: number for number, digest in enumerate(often)}
 
 
-def _taught(rows: _Rows, named: dict[str, int], used: NDArray[np.bool_]) -> Taught:
+def _hidden(rows: _Rows, rng: np.random.Generator) -> NDArray[np.bool_]:
+    """Return which texts are to be as new to a fold, by what they say."""
+    replies = sorted({rows.digests[i] for slate in rows.slates for i in slate})
+    some = {replies[i] for i in rng.permutation(len(replies))[: int(HIDDEN * len(replies))]}
+    return np.array([each in some for each in rows.digests])
+
+
+def _visible(
+    rows: _Rows, used: NDArray[np.bool_], hidden: NDArray[np.bool_]
+) -> list[tuple[int, Integers]]:
+    """Return rows with what isn't hidden of their slates, where that leaves a choice."""
+    found = []
+    for row in np.flatnonzero(used).tolist():
+        slate = rows.slates[row]
+        seen = slate[~hidden[slate]]
+        if not hidden[slate[0]] and len(seen) > 1:
+            found.append((row, seen))
+    return found
+
+
+def _taught(
+    rows: _Rows, named: dict[str, int], used: NDArray[np.bool_], hidden: NDArray[np.bool_]
+) -> Taught:
+    visible = _visible(rows, used, hidden)
+    kept = [row for row, _ in visible]
     return Taught(
-        contexts=rows.numbers[used],
+        contexts=rows.numbers[kept],
         replies=rows.vectors * np.float32(scale(rows.vectors)),
-        slates=[slate for slate, is_used in zip(rows.slates, used, strict=True) if is_used],
+        slates=[slate for _, slate in visible],
         named=np.array([named.get(each, -1) for each in rows.digests], dtype=np.int64),
-        weights=rows.weights[used],
+        weights=rows.weights[kept],
     )
 
 
-def _log(rows: _Rows, used: NDArray[np.bool_], rest: Counts) -> Log:
-    choices = [
-        Choice(tuple(rows.slates[i].tolist()), float(rows.weights[i])) for i in np.flatnonzero(used)
-    ]
-    counts = rest.copy()
+def _log(rows: _Rows, used: NDArray[np.bool_], rest: Counts, hidden: NDArray[np.bool_]) -> Log:
+    visible = _visible(rows, used, hidden)
+    kept = [row for row, _ in visible]
+    choices = [Choice(tuple(slate.tolist()), float(rows.weights[row])) for row, slate in visible]
+    counts = rest.without({rows.digests[i] for i in np.flatnonzero(hidden)})
     for choice in choices:
         counts.add([rows.digests[i] for i in choice.slate], choice.weight)
-    return evidence.learn(choices, rows.digests, counts, rows.narrow[used], rows.vectors)
+    return evidence.learn(choices, rows.digests, counts, rows.narrow[kept], rows.vectors)
 
 
 def _counted_only(examples: Sequence[Example], learned: Sequence[Example]) -> Counts:
