@@ -48,23 +48,31 @@ _PIECE = re.compile(r".{1,2000}(?:[^\W\d]|\Z)|.{1,2000}", re.DOTALL)
 _PHONE_REGIONS = ("CN", "GB", "US", "DE")
 
 
-def mask(text: str) -> str:
-    """Return the text with each piece of sensitive data replaced by its kind, e.g. `[card]`."""
-    text = _EMAIL.sub("[email]", text.translate(_LOOK_ALIKES))
-    text = _mask_valid(text, _IBAN, iban.is_valid, "[iban]")
-    text = _mask_valid(text, _CHINESE_IDENTITY, ric.is_valid, "[identity number]")
-    text = _mask_valid(text, _CARD, _is_card, "[card]")
-    return _mask_phones(text)
+def mask(text: str, public: str = "") -> str:
+    """Return the text with each piece of sensitive data replaced by its kind, e.g. `[card]`.
+
+    What `public` says as well, such as the company's own address in its articles, is kept.
+    """
+
+    def email(match: re.Match[str]) -> str:
+        return match[0] if match[0] in public else "[email]"
+
+    text = _EMAIL.sub(email, text.translate(_LOOK_ALIKES))
+    text = _mask_valid(text, _IBAN, iban.is_valid, "[iban]", public)
+    text = _mask_valid(text, _CHINESE_IDENTITY, ric.is_valid, "[identity number]", public)
+    text = _mask_valid(text, _CARD, _is_card, "[card]", public)
+    return _mask_phones(text, public)
 
 
 def _mask_valid(
-    text: str, pattern: re.Pattern[str], is_valid: Callable[[str], bool], label: str
+    text: str, pattern: re.Pattern[str], is_valid: Callable[[str], bool], label: str, public: str
 ) -> str:
     def masked(match: re.Match[str]) -> str:
         # What follows may look like its last group, so the longest valid beginning is masked.
         for end in _group_ends(match[0]):
             if is_valid(unicodedata.normalize("NFKC", match[0][:end])):
-                return label + match[0][end:]
+                is_public = match[0][:end] in public
+                return match[0] if is_public else label + match[0][end:]
         return match[0]
 
     return pattern.sub(masked, text)
@@ -80,17 +88,17 @@ def _is_card(number: str) -> bool:
     return digits[0] in "23456" and len(digits) >= 14 and bool(luhn.is_valid(digits))
 
 
-def _mask_phones(text: str) -> str:
-    return "".join(map(_mask_phones_of, _PIECE.findall(text)))
+def _mask_phones(text: str, public: str) -> str:
+    return "".join(_mask_phones_of(piece, public) for piece in _PIECE.findall(text))
 
 
-def _mask_phones_of(text: str) -> str:
+def _mask_phones_of(text: str, public: str) -> str:
     for region in _PHONE_REGIONS:
         matcher = phonenumbers.PhoneNumberMatcher(
             text, region, leniency=phonenumbers.Leniency.VALID, max_tries=64
         )
         for match in reversed([match for match in matcher if _is_written_out(match)]):
-            if not _is_order_code(text, match):
+            if not _is_order_code(text, match) and match.raw_string not in public:
                 text = f"{text[: match.start]}[phone]{text[match.end :]}"
     return text
 

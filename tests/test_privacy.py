@@ -84,6 +84,25 @@ def test_that_what_customers_ask_about_stays_readable(text: str) -> None:
     assert mask(text) == text
 
 
+@pytest.mark.parametrize(
+    "own",
+    [
+        pytest.param("help@shop.example", id="email"),
+        pytest.param("DE89 3704 0044 0532 0130 00", id="iban"),
+        pytest.param("4111 1111 1111 1111", id="card"),
+        pytest.param("+44 20 7946 0958", id="phone"),
+        pytest.param("010-62785001", id="chinese-landline"),
+    ],
+)
+def test_that_what_is_public_stays(own: str) -> None:
+    articles = f"Reach us at {own}, at any time."
+
+    assert mask(f"您可以联系 {own}。", articles) == f"您可以联系 {own}。"
+    assert own not in mask(f"您可以联系 {own}。", "Reach us.")
+    theirs = "ada@example.com or 138 0013 8000"
+    assert mask(f"Not {theirs}, but {own}", articles) == f"Not [email] or [phone], but {own}"
+
+
 def test_that_everything_in_one_message_is_masked() -> None:
     text = "I'm ada@example.com, 13800138000, card 4111111111111111, order 10482. 我是李雷。"
 

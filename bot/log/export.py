@@ -17,6 +17,7 @@ def customer_data(db: Database, channel: str, customer: str) -> str:
             "feedback": _feedback(db, channel, customer),
             "usage": _usage(db, channel, customer),
             "actions": _actions(db, channel, customer),
+            "corrections": _corrections(db, channel, customer),
         },
         ensure_ascii=False,
         indent=2,
@@ -95,3 +96,15 @@ def _actions(db: Database, channel: str, customer: str) -> list[dict[str, Any]]:
         [channel, customer],
     )
     return [row | {"arguments": json.loads(row["arguments"])} for row in rows]
+
+
+def _corrections(db: Database, channel: str, customer: str) -> list[dict[str, Any]]:
+    """Return what people of the team wrote that this customer should have been told."""
+    return list(
+        db.query(
+            "SELECT created_at AS time, text FROM corrections WHERE turn IN (SELECT turns.id"
+            " FROM inbox JOIN turns ON turns.replied_to = inbox.turn"
+            " WHERE inbox.channel = ? AND inbox.customer = ?) ORDER BY id",
+            [channel, customer],
+        )
+    )

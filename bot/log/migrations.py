@@ -580,6 +580,28 @@ def m010_ranking(db: Database) -> None:
     )
 
 
+@migrations()
+def m011_corrections(db: Database) -> None:
+    """What a reply should have said, and which of two replies stood first when people chose."""
+    _create(
+        db,
+        # Only ever added to: the newest of a turn counts. `turn` is the reply.
+        """
+        CREATE TABLE corrections (
+            id INTEGER PRIMARY KEY,
+            turn TEXT NOT NULL REFERENCES turns (id),
+            text TEXT NOT NULL,
+            account TEXT NOT NULL,
+            created_at TEXT NOT NULL
+        ) STRICT
+        """,
+        "CREATE INDEX corrections_by_turn ON corrections (turn)",
+        # NULL where they didn't stand side by side, so that it was known which had been shown.
+        "ALTER TABLE preferences ADD COLUMN stood_first INTEGER",
+        "CREATE INDEX preferences_by_account ON preferences (account)",
+    )
+
+
 def _create(db: Database, *statements: str) -> None:
     # Not executescript(): that commits, and a migration must be one transaction with its record.
     for statement in statements:

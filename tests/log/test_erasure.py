@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from sqlite_utils import Database
 
-from bot.log import erasure, feedback, gaps, inbox, outbox, usage
+from bot.log import erasure, feedback, gaps, inbox, outbox, preferences, usage
 from bot.messages import Attachment, Feedback, Outgoing, Withdrawal
 from tests.log.writing import LATER, exchange, receive, reply
 from tests.small_shop import NOW, incoming
@@ -21,6 +21,8 @@ PERSONAL = (
     "feedback",
     "usage",
     "gap_marks",
+    "corrections",
+    "preferences",
 )
 
 
@@ -46,6 +48,8 @@ def a_whole_life(db: Database, name: str) -> None:
         (f"{name}p",),
     )
     rate(db, first, customer)
+    preferences.correct(db, first.turn, f"{name} should hear this", "admin", LATER)
+    prefer_another(db, first)
     exchange(db, incoming(f"{name} 2", key=f"{name}:e", address=name, edits=f"{name}:1"))
     exchange(db, incoming(f"{name} 3", address=name), handoff="asked_for_person")
     batch = [receive(db, incoming(f"{name} {n}", address=name)) for n in "45"]
@@ -59,6 +63,16 @@ def a_whole_life(db: Database, name: str) -> None:
     usage.add(db, "test", customer, NOW, calls=1, tokens=300)
     asked = db.execute("SELECT id FROM turns WHERE text = ?", [f"{name} 3"]).fetchone()
     gaps.mark(db, asked, "ignored", "admin", NOW)
+
+
+def prefer_another(db: Database, reply: Outgoing) -> None:
+    """Let the team say that another candidate would have been better."""
+    db.execute(
+        "INSERT INTO candidates SELECT turn, 1, source, text || '!', citations, features, refusal,"
+        " 0, policy, 0 FROM candidates WHERE turn = ?",
+        [reply.turn],
+    )
+    assert preferences.choose(db, reply.turn, (0, 1), "second", "admin", LATER)
 
 
 def count(db: Database) -> dict[str, int]:

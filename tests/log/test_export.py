@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlite_utils import Database
 
-from bot.log import export, feedback, inbox, usage
+from bot.log import export, feedback, inbox, preferences, usage
 from bot.messages import Attachment, Feedback, Withdrawal
 from tests.log.writing import LATER, exchange, receive
 from tests.small_shop import NOW, incoming
@@ -24,6 +24,7 @@ def test_that_nobody_has_no_data(db: Database) -> None:
         "feedback": [],
         "usage": [],
         "actions": [],
+        "corrections": [],
     }
 
 
@@ -74,7 +75,8 @@ def test_that_everything_of_a_customer_is_in_it(db: Database) -> None:
 
 def test_that_a_shared_thread_gives_each_their_own_part(db: Database) -> None:
     for name, text in (("ada", "Ada's question"), ("bo", "阿波的问题")):
-        exchange(db, incoming(text, address="thread", customer=name))
+        reply = exchange(db, incoming(text, address="thread", customer=name))
+        preferences.correct(db, reply.turn, f"To {name}", "admin", LATER)
 
     ada, bo = data(db, "ada"), data(db, "bo")
 
@@ -86,6 +88,8 @@ def test_that_a_shared_thread_gives_each_their_own_part(db: Database) -> None:
     assert bo["conversations"] == []
     assert [(m["text"], m["reply"]) for m in bo["messages"]] == [("阿波的问题", "Yes. 可以。")]
     assert "Ada" not in json.dumps(bo)
+    assert ada["corrections"] == [{"time": LATER.isoformat(), "text": "To ada"}]
+    assert bo["corrections"] == [{"time": LATER.isoformat(), "text": "To bo"}]
 
 
 def test_that_channels_are_kept_apart(db: Database) -> None:

@@ -24,6 +24,7 @@ NAMES = [
     "m008_actions",
     "m009_approved",
     "m010_ranking",
+    "m011_corrections",
 ]
 AT = "2026-03-01T09:30:00+00:00"
 ROWS: dict[str, list[tuple[str, list[object]]]] = {
@@ -91,6 +92,7 @@ ROWS: dict[str, list[tuple[str, list[object]]]] = {
         ("policy_changes", [1, "softmax/1", "promoted", "", AT]),
         ("preferences", [1, "t1", 0, 1, "first", "admin", AT]),
     ],
+    "m011_corrections": [("corrections", [1, "t2", "30 天内可退", "admin", AT])],
 }
 
 

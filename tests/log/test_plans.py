@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from sqlite_utils import Database
 
-from bot.log import dialogues, erasure, export, feedback, gaps, inbox, outbox, record
+from bot.log import dialogues, erasure, export, feedback, gaps, inbox, outbox, preferences, record
 from bot.messages import Feedback, Withdrawal
 from tests.log.writing import LATER, exchange, receive
 from tests.small_shop import NOW, incoming
@@ -74,6 +74,13 @@ def look_at_gaps(db: Database) -> None:
     gaps.article_text(db, question.nearest)
 
 
+def judge(db: Database) -> None:
+    reply = exchange(db, incoming("Dogs?")).turn
+    assert preferences.correct(db, reply, "Welcome.", "admin", NOW)
+    assert preferences.correction(db, reply) == "Welcome."
+    assert not preferences.choose(db, reply, (0, 1), "first", "admin", NOW)
+
+
 WORK: dict[str, Callable[[Database], object]] = {
     "receive": lambda db: receive(db, incoming()),
     "attempt": lambda db: inbox.start_attempt(db, [1], [1]),
@@ -88,6 +95,7 @@ WORK: dict[str, Callable[[Database], object]] = {
     "forget": forget,
     "dialogues": read,
     "gaps": look_at_gaps,
+    "judge": judge,
 }
 
 
