@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import logging
 import os
+import random
 import signal
 import socket
 from collections.abc import Iterator, Sequence
@@ -176,6 +177,7 @@ def _web_server(
         approved=frontdesk.approved,
         gaps=lambda: find_gaps(frontdesk.store, frontdesk.knowledge.meaning, utc_now()),
         draft_gap=writer.draft,
+        rng=random.SystemRandom(),
         approvals=frontdesk.actions.confirmations if frontdesk.actions else None,
     )
     app = create_app(

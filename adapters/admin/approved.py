@@ -1,6 +1,7 @@
 """The pages of approved answers: list, write, edit with history, retire, approve a reply."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import date
 from typing import Any, Protocol
 
@@ -10,7 +11,7 @@ from starlette.routing import BaseRoute, Route
 
 from adapters.admin import guard
 from adapters.admin.forms import form_fields
-from bot.log import approved
+from bot.log import approved, preferences
 from bot.log.accounts import Accounts, Action, Clock
 from bot.log.approved import Wording
 from bot.log.store import Store
@@ -70,9 +71,12 @@ class ApprovedPages:
         return self._page(request, "approved.html", answers=found, today=today)
 
     async def new(self, request: Request) -> Response:
-        """Show an empty form, or one with the reply that is to be approved."""
+        """Show an empty form, or one with the reply, or its correction, that is to be approved."""
         turn = request.query_params.get("turn", "")
         wording = await self._store.browse(lambda db: approved.reply_as_wording(db, turn))
+        if wording and "corrected" in request.query_params:
+            text = await self._store.browse(lambda db: preferences.correction(db, turn))
+            wording = replace(wording, text=text or wording.text)
         await self._note(request, "view_approved", f"new {turn}".strip())
         empty = Wording(text="", questions=(), language="en")
         return self._form(request, wording or empty)

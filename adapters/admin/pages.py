@@ -1,6 +1,7 @@
 """The admin pages: log in, search the conversations, read one with the reasons of each reply."""
 
 import asyncio
+import random
 import re
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
@@ -16,6 +17,7 @@ from starlette.routing import BaseRoute, Mount, Route
 from adapters.admin import guard
 from adapters.admin.actions import ActionPages, Approvals
 from adapters.admin.approved import ApprovedPages, Reload
+from adapters.admin.choices import ChoicePages
 from adapters.admin.forms import form_fields
 from adapters.admin.gaps import DraftGap, FindGaps, GapPages
 from adapters.rendering import is_web_address
@@ -44,8 +46,8 @@ class Admin:
 
     `fetch` gets a customer's file by its number in the log, or raises AttachmentError; `approved`
     are the approved answers as the conversations use them, `gaps` groups the open questions and
-    `draft_gap` writes an article for one; `approvals` carries out what tools are asked to change,
-    None without tools.
+    `draft_gap` writes an article for one; `rng` draws which of two replies stands first;
+    `approvals` carries out what tools are asked to change, None without tools.
     """
 
     def __init__(
@@ -59,6 +61,7 @@ class Admin:
         approved: Reload,
         gaps: FindGaps,
         draft_gap: DraftGap,
+        rng: random.Random,
         approvals: Approvals | None = None,
     ) -> None:
         self._store = store
@@ -68,6 +71,7 @@ class Admin:
         self._fetch = fetch
         self._approved = ApprovedPages(store, accounts, clock, self._page, approved)
         self._gaps = GapPages(store, accounts, clock, self._page, gaps, draft_gap)
+        self._choices = ChoicePages(store, accounts, clock, self._page, rng)
         self._actions = ActionPages(store, accounts, self._page, approvals)
         self._has_actions = approvals is not None
         self._templates = templates(HERE / "templates")
@@ -90,6 +94,7 @@ class Admin:
             Route("/attachments/{id}", self.attachment),
             *self._approved.routes(),
             *self._gaps.routes(),
+            *self._choices.routes(),
             *self._actions.routes(),
             Mount("/static", OwnFiles(directory=HERE / "static")),
             Route("/{path:path}", self.missing),
@@ -162,7 +167,8 @@ class Admin:
             conversation=transcript.conversation,
             turns=transcript.turns,
             earlier_than=transcript.earlier_than,
-            is_latest=before is None,
+            before=before,
+            account=account,
         )
 
     async def settle(self, request: Request) -> Response:

@@ -61,6 +61,9 @@ Action = Literal[
     "view_actions",
     "approve_action",
     "refuse_action",
+    "view_choices",
+    "choose",
+    "correct",
 ]
 
 

@@ -83,7 +83,7 @@ def choices(db: Database, account: str, skipped: Collection[PairKey] = ()) -> Ch
 def choice(db: Database, key: PairKey) -> Choice | None:
     """Return two candidates side by side with their question; None where there is no such pair."""
     rows = select(db, _CHOICE, {"turn": key.turn, "first": key.first, "second": key.second})
-    if len(rows) != 2 or plain(rows[0]["text"]) == plain(rows[1]["text"]):
+    if key.first > key.second or len(rows) != 2 or plain(rows[0]["text"]) == plain(rows[1]["text"]):
         return None
     first, second = (
         Option(place=row["position"], text=row["text"], citations=as_citations(row["citations"]))

@@ -15,7 +15,7 @@ from typing import Literal
 from sqlite_utils import Database
 
 from bot.knowledge.words import words
-from bot.log.rows import insert, select
+from bot.log.rows import as_value, insert, select
 from bot.messages import Source, Turn
 from bot.ranking.pairs import Pair, Reply
 
@@ -23,6 +23,15 @@ from bot.ranking.pairs import Pair, Reply
 HISTORY_TURNS = 12
 
 Preference = Literal["first", "second", "equal", "neither"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShownReply:
+    """What a reply said, and where it stands."""
+
+    text: str
+    conversation: str
+    number: int
 
 
 def choose(
@@ -68,7 +77,7 @@ def may_be_compared(db: Database, turn: str, places: tuple[int, int]) -> bool:
 def correct(db: Database, turn: str, text: str, account: str, now: datetime) -> bool:
     """Store what a reply should have said; return whether there is such a reply."""
     row = {"turn": turn, "text": text, "account": account, "created_at": now.isoformat()}
-    if shown_text(db, turn) is None:
+    if shown(db, turn) is None:
         return False
     insert(db, "corrections", row)
     return True
@@ -88,14 +97,16 @@ def correction(db: Database, turn: str) -> str | None:
     return row[0] if row else None
 
 
-def shown_text(db: Database, turn: str) -> str | None:
-    """Return what a reply said, None where there is none, or it no longer stands."""
-    row = db.execute(
-        f"SELECT shown.text FROM candidates AS shown JOIN {STANDING} AND turns.id = shown.turn"
-        " WHERE shown.turn = ? AND shown.shown",
-        [turn],
-    ).fetchone()
-    return row[0] if row else None
+def shown(db: Database, turn: str) -> ShownReply | None:
+    """Return a reply to a question, None where there is none, or it no longer stands."""
+    rows = select(
+        db,
+        "SELECT shown.text, turns.conversation, turns.number"
+        f" FROM candidates AS shown JOIN {STANDING} AND turns.id = shown.turn"
+        " WHERE shown.turn = :turn AND shown.shown",
+        {"turn": turn},
+    )
+    return as_value(ShownReply, rows[0]) if rows else None
 
 
 def plain(text: str) -> str:

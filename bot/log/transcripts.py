@@ -126,6 +126,25 @@ class FeedbackRecord:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PreferenceRecord:
+    """Which of two candidates, by their places on the slate, an account prefers."""
+
+    first: int
+    second: int
+    verdict: str
+    account: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CorrectionRecord:
+    """What a reply should have said."""
+
+    text: str
+    account: str
+    created_at: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TurnRecord:
     """One turn with everything that was logged about it; most is there for the assistant's only."""
 
@@ -145,6 +164,8 @@ class TurnRecord:
     attachments: tuple[AttachmentRecord, ...]
     feedback: tuple[FeedbackRecord, ...]
     actions: tuple[ActionRecord, ...]
+    preferences: tuple[PreferenceRecord, ...]
+    corrections: tuple[CorrectionRecord, ...]
     is_superseded: bool
     is_withdrawn: bool
 
@@ -199,6 +220,8 @@ def _turn_records(db: Database, turns: list[sqlite3.Row]) -> tuple[TurnRecord, .
     attachments = by_turn(_ATTACHMENTS, partial(as_value, AttachmentRecord))
     feedback = by_turn(_FEEDBACK, partial(as_value, FeedbackRecord))
     actions = by_turn(_ACTIONS, partial(as_value, ActionRecord))
+    preferences = by_turn(_PREFERENCES, partial(as_value, PreferenceRecord))
+    corrections = by_turn(_CORRECTIONS, partial(as_value, CorrectionRecord))
     return tuple(
         as_value(
             TurnRecord,
@@ -211,6 +234,8 @@ def _turn_records(db: Database, turns: list[sqlite3.Row]) -> tuple[TurnRecord, .
             attachments=tuple(attachments.get(turn["id"], ())),
             feedback=tuple(feedback.get(turn["id"], ())),
             actions=tuple(actions.get(turn["id"], ())),
+            preferences=tuple(preferences.get(turn["id"], ())),
+            corrections=tuple(corrections.get(turn["id"], ())),
             is_superseded=turn["superseded_by"] is not None,
             is_withdrawn=turn["withdrawn_at"] is not None,
         )
@@ -252,6 +277,12 @@ _ATTACHMENTS = """
 """
 _FEEDBACK = """
     SELECT * FROM feedback WHERE turn IN (SELECT value FROM json_each(:ids)) ORDER BY id
+"""
+_PREFERENCES = """
+    SELECT * FROM preferences WHERE turn IN (SELECT value FROM json_each(:ids)) ORDER BY id
+"""
+_CORRECTIONS = """
+    SELECT * FROM corrections WHERE turn IN (SELECT value FROM json_each(:ids)) ORDER BY id
 """
 
 

@@ -1,5 +1,6 @@
 """The admin pages behind the web application's middleware, in process, with a clock that stands."""
 
+import random
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -106,6 +107,7 @@ async def app(
         approved=approved,
         gaps=gaps,
         draft_gap=GapWriter(ChatModel(url=NO_MODEL, name="none"), prompts, ()).draft,
+        rng=random.Random(7),
         approvals=approvals,
     )
     return create_app(web, admin.routes(), ready, dict, CollectorRegistry(), prompts)
