@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from bot.cli.ranking_benchmark import benchmark
+from bot.cli.ranking_export import export
 from bot.cli.tables import print_table
 from bot.console import Console
 from bot.errors import RankingError
@@ -326,3 +327,4 @@ def _judgement_as_json(judgement: Judgement) -> dict[str, Any]:
 
 
 ranking.add_command(benchmark)
+ranking.add_command(export)
