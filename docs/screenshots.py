@@ -14,7 +14,7 @@ from pathlib import Path
 
 from playwright.async_api import Browser, Page, async_playwright
 
-from bot.messages import Language
+from bot.messages import LANGUAGES, Language
 from bot.settings import EXAMPLE_ARTICLES
 from docs.playing.picture import as_html
 from docs.playing.stage import Stage, stage_for
@@ -111,7 +111,7 @@ async def write_in_telegram(stage: Stage, language: Language) -> None:
 
 
 async def admin(browser: Browser, address: str, password: str) -> None:
-    """Log in, and take pictures of the list and of one transcript."""
+    """Log in, and take pictures of the list, of one transcript and of the choices."""
     page = await open_page(browser, {"width": 1200, "height": 560})
     await page.goto(f"{address}/admin/?lang=en")
     await page.locator("input[type=password]").fill(password)
@@ -122,7 +122,18 @@ async def admin(browser: Browser, address: str, password: str) -> None:
     await page.locator("details").first.wait_for()
     await page.locator("details summary").first.click()
     await page.screenshot(path=IMAGES / "admin-transcript.png", full_page=True)
+    for language in LANGUAGES:
+        await choices(page, address, language)
     await page.close()
+
+
+async def choices(page: Page, address: str, language: Language) -> None:
+    """Take a picture of two replies to a question in that language."""
+    await page.goto(f"{address}/admin/choices?lang={language}")
+    while not await page.locator(f".asked [lang^={language}]").count():
+        async with page.expect_navigation():
+            await page.keyboard.press("s")
+    await page.screenshot(path=IMAGES / f"admin-choices-{language}.png", full_page=True)
 
 
 async def open_page(browser: Browser, size: dict[str, int], scheme: str = "light") -> Page:
