@@ -124,11 +124,14 @@ def _queues(db: Database, judged: Collection[PairKey]) -> Mapping[Language, list
 
 def _worth(reply: sqlite3.Row, slate: Sequence[sqlite3.Row]) -> Iterator[tuple[float, PairKey]]:
     """Yield the pairs of a slate, the shown one's first, with how much a verdict on each says."""
-    again = bool(reply["next_text"]) and is_same_question(reply["question"], reply["next_text"])
-    failed = bool(reply["is_disliked"]) + again
     ordered = sorted(slate, key=lambda row: (not row["shown"], row["position"]))
-    for one, other in combinations(ordered, 2):
-        if plain(one["text"]) != plain(other["text"]):
+    pairs = list(combinations([(row, plain(row["text"])) for row in ordered], 2))
+    again = bool(pairs and reply["next_text"]) and is_same_question(
+        reply["question"], reply["next_text"]
+    )
+    failed = bool(reply["is_disliked"]) + again
+    for (one, text), (other, other_text) in pairs:
+        if text != other_text:
             least, most = sorted((one["propensity"], other["propensity"]))
             first, second = sorted((one["position"], other["position"]))
             unsure = least / most if most else 0.0
