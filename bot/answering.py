@@ -14,6 +14,7 @@ from bot.lines import looks_unfinished
 from bot.log import inbox, record, usage
 from bot.log.inbox import Received
 from bot.log.store import Store
+from bot.log.turns import HISTORY_TURNS
 from bot.messages import Attachment, Dialogue, Place, Stage
 from bot.ports import Channel
 from bot.preview import Preview
@@ -23,7 +24,6 @@ from bot.understanding import clean, language_of
 
 logger = logging.getLogger(__name__)
 
-HISTORY_TURNS = 12
 LARGEST_ATTEMPTS = 3  # a message that ended the program this often is handed to a person
 
 # From a channel's name and a voice message to what it says; raises AttachmentError.

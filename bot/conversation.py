@@ -32,6 +32,7 @@ from bot.messages import Candidate, Decision, Dialogue, Generation, Language, Pa
 from bot.ranking.context import Context
 from bot.ranking.fixed_order import FixedOrder
 from bot.ranking.policy import Policy, decide
+from bot.ranking.preference import Preference
 from bot.understanding import Understood, understand
 from prompts import Prompts
 
@@ -111,9 +112,11 @@ class ConversationManager:
         rng: random.Random,
         actions: Actions | None = None,
         checks: ReplyChecks | None = None,
+        preference: Preference | None = None,
         note: Callable[[Decision], None] | None = None,
     ) -> None:
         """`note` hears of each decision that the policy made."""
+        self._preference = preference
         self._note = note
         self._actions = actions
         self._checks = checks or ReplyChecks()
@@ -245,21 +248,19 @@ class ConversationManager:
         is_settled = candidates[0].source in ("approved", "clarification")
         can_write = not is_settled and self._drafts.can_write(message.language, hits)
         if halt.stopped.is_set() or not can_write:
-            return Answer(
-                message=message, decision=self._decide(context, candidates), hits=tuple(hits)
-            )
+            decision = await self._choose(context, candidates, allowance)
+            return Answer(message=message, decision=decision, hits=tuple(hits))
         generation: Generation | None
         async with allowance.model_call() as seconds:
             if not seconds or halt.stopped.is_set():
-                return Answer(
-                    message=message, decision=self._decide(context, candidates), hits=tuple(hits)
-                )
+                decision = await self._choose(context, candidates, allowance)
+                return Answer(message=message, decision=decision, hits=tuple(hits))
             await progress("writing")
             if show is None:
                 drafts, generation = await self._drafts.write(
                     message, history, hits, stopped=halt.stopped, seconds=seconds
                 )
-                decision = self._decide(context, [*drafts, *candidates])
+                decision = await self._choose(context, [*drafts, *candidates], allowance)
             else:
                 decision, generation = await self._choose_then_write(
                     message, context, hits, candidates, show, halt, seconds
@@ -364,6 +365,16 @@ class ConversationManager:
         closing = next(other for other in others if other.refusal is None)
         closed = _closed(shown, closing, message, hits[0].passage)
         return decision.written(closed, shown.draft), shown.generation
+
+    async def _choose(
+        self, context: Context, candidates: Sequence[Candidate], allowance: Allowance
+    ) -> Decision:
+        """Choose among written replies, with what is known of how people like such texts."""
+        if self._preference:
+            said = [*(turn.text for turn in context.history), context.question]
+            seconds = allowance.encoder_seconds
+            candidates = await self._preference.told(said, candidates, seconds)
+        return self._decide(context, candidates)
 
     def _decide(self, context: Context, candidates: Sequence[Candidate]) -> Decision:
         decision = decide(self._policy, context, candidates, self._rng)

@@ -41,6 +41,7 @@ from bot.ports import Channel, Platform
 from bot.ranking.exploration import DailyBudget, Exploring
 from bot.ranking.folder import PolicyFolder
 from bot.ranking.in_force import PolicyInForce
+from bot.ranking.preference import Preference
 from bot.settings import Settings
 from bot.upkeep import Upkeep
 from prompts import Prompts
@@ -60,7 +61,7 @@ class Frontdesk:
         self.metrics = Metrics(self.registry)
         self.model = ModelServer(settings, self.metrics.model_called)
         self.metrics.follow_breaker(self.model.breaker)
-        encoder = _encoder(settings)
+        encoder = encoder_of(settings)
         self.knowledge = Knowledge(store, encoder)
         self.metrics.watch_encoder(lambda: self.knowledge.questions_waiting)
         self.approved = ApprovedAnswers(store, self.knowledge.meaning, utc_now)
@@ -83,6 +84,7 @@ class Frontdesk:
             prompts=prompts,
             policy=Exploring(self.policy, settings.frontdesk_exploration, self.budget),
             rng=random.Random(),  # noqa: S311 - draws replies, no secrets
+            preference=Preference(self.policy.scorer, self.knowledge.meaning.questions),
             note=self.budget.note,
             actions=self.actions,
             checks=checks,
@@ -244,7 +246,8 @@ def _actions(
     return Actions(declared, file.parent, store, prompts, agent)
 
 
-def _encoder(settings: Settings) -> Encoder:
+def encoder_of(settings: Settings) -> Encoder:
+    """Return what turns texts into vectors."""
     if settings.frontdesk_embeddings_url is None:
         return E5Encoder()
     from bot.knowledge.embeddings_server import EmbeddingsServer

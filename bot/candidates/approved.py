@@ -67,7 +67,11 @@ class ApprovedAnswers:
             score = _score(message, text.text, alike[position] if alike else None)
             if score is not None and (best is None or score > best[0]):
                 best = score, answer
-        return _candidate(*best) if best else None
+        if best is None:
+            return None
+        answer = best[1]
+        liked = await self._store.read(lambda db: approved.liked(db, answer.id))
+        return _candidate(*best, liked)
 
 
 def _examples(answer: ApprovedAnswer) -> list[Text]:
@@ -97,10 +101,15 @@ def _numbers(text: str) -> Sequence[str]:
     return sorted(_NUMBER.findall(text))
 
 
-def _candidate(score: float, answer: ApprovedAnswer) -> Candidate:
+def _candidate(score: float, answer: ApprovedAnswer, liked: float) -> Candidate:
     return Candidate(
         source="approved",
         text=answer.wording.text,
         citations=(answer.citation,) if answer.citation else (),
-        features={"score": score, "approved_answer": answer.id, "version": answer.number},
+        features={
+            "score": score,
+            "liked": liked,
+            "approved_answer": answer.id,
+            "version": answer.number,
+        },
     )

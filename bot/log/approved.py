@@ -15,6 +15,8 @@ from sqlite_utils import Database
 from bot.log.rows import insert
 from bot.messages import Citation, Language
 
+NEWEST_THUMBS = 1_000  # of all replies
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wording:
@@ -164,3 +166,21 @@ def _answer(row: dict[str, Any]) -> ApprovedAnswer:
         retired_at=row["retired_at"],
         citation=citation,
     )
+
+
+def liked(db: Database, answer: int) -> float:
+    """Return how likely customers like an approved answer, by the newest thumbs; 0.5 without any.
+
+    The mean of a Beta distribution that began as even.
+    """
+    up, down = db.execute(_THUMBS, {"answer": answer, "newest": NEWEST_THUMBS}).fetchone()
+    return float((up + 1) / (up + down + 2))
+
+
+_THUMBS = """
+    SELECT count(*) FILTER (WHERE verdict = 'up'), count(*) FILTER (WHERE verdict = 'down')
+    FROM (SELECT turn, verdict FROM feedback ORDER BY id DESC LIMIT :newest) AS thumb
+        JOIN candidates ON candidates.turn = thumb.turn AND candidates.shown
+    WHERE candidates.source = 'approved'
+        AND json_extract(candidates.features, '$.approved_answer') = :answer
+"""

@@ -7,6 +7,7 @@ import json
 import sqlite3
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import groupby
 from typing import Any
@@ -14,6 +15,7 @@ from typing import Any
 from sqlite_utils import Database
 
 from bot.log.rows import rows, select
+from bot.log.turns import HISTORY_TURNS
 from bot.messages import Complaint, Source, Verdict
 from bot.ranking.experience import LoggedCandidate, LoggedDecision
 from bot.ranking.rewards import Aftermath
@@ -36,12 +38,13 @@ def decisions(
 
     Replies that were replaced or taken back are left out, and courtesies and commands, where there
     is nothing to choose. Of `since` then and later, and of about the newest `most` replies; or of
-    the one reply `turn` alone. The candidates' texts take much memory and come only `with_texts`.
+    the one reply `turn` alone. Texts of candidates and of the turns before take much memory
+    and come only `with_texts`.
     """
     oldest = max(since.isoformat() if since else "", _oldest(db, most))
     verdicts = _verdicts(db, oldest)
-    found = rows(db, _TURNS, {"oldest": oldest, "turn": turn})
-    for _, group in groupby(found, lambda row: row["conversation"]):
+    replies = rows(db, _TURNS, {"oldest": oldest, "turn": turn})
+    for _, group in groupby(replies, lambda row: row["conversation"]):
         turns = list(group)
         for place, row in enumerate(turns):
             if row["role"] != "assistant" or turn not in (None, row["id"]):
@@ -49,7 +52,15 @@ def decisions(
             slate = select(db, _SLATE, {"turn": row["id"]})
             if any(each["source"] in _ASKED for each in slate):
                 after = _after(turns, place, verdicts.get(row["id"], ()), now)
-                yield _decision(row, slate, after, with_texts=with_texts)
+                found = _decision(row, slate, after, with_texts=with_texts)
+                before = _before(turns[:place], row["replied_to"]) if with_texts else ()
+                yield replace(found, before=before)
+
+
+def _before(turns: Sequence[sqlite3.Row], question: str) -> tuple[str, ...]:
+    """Return what was said before a question, as far as an answer is written from it."""
+    said = [row["text"] for row in turns if row["id"] != question and row["text"]]
+    return tuple(said[-HISTORY_TURNS:])
 
 
 def _oldest(db: Database, most: int) -> str:
@@ -123,7 +134,7 @@ _SLATE = "SELECT * FROM candidates WHERE turn = :turn ORDER BY position"
 # A reply's feedback is never older than the reply.
 _TURNS = """
     SELECT turns.id, turns.conversation, turns.role, turns.text, turns.language, turns.created_at,
-        turns.policy, conversations.channel, customers.created_at AS first_seen,
+        turns.policy, turns.replied_to, conversations.channel, customers.created_at AS first_seen,
         asked.text AS question, shown.source,
         (SELECT reason FROM handoffs WHERE handoffs.turn = turns.id LIMIT 1) AS reason
     FROM turns JOIN conversations ON conversations.id = turns.conversation

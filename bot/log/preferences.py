@@ -16,11 +16,9 @@ from sqlite_utils import Database
 
 from bot.knowledge.words import words
 from bot.log.rows import as_value, insert, select
+from bot.log.turns import HISTORY_TURNS
 from bot.messages import Source, Turn
 from bot.ranking.pairs import Pair, Reply
-
-# As many as the answer was written from.
-HISTORY_TURNS = 12
 
 Preference = Literal["first", "second", "equal", "neither"]
 

@@ -11,6 +11,8 @@ from bot.knowledge.words import fts_text
 from bot.log.rows import insert
 from bot.messages import Candidate, ConversationId, Decision, TurnId
 
+HISTORY_TURNS = 12  # that an answer is written from
+
 
 def add_turn(db: Database, conversation: ConversationId, **columns: Any) -> TurnId:
     """Store what one party said, with the other `columns` of its row."""

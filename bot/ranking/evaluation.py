@@ -60,9 +60,9 @@ class Seen:
     slates: Sequence[Numbers]
     shares: Sequence[Numbers]
 
-    def through(self, policy: Policy) -> "Seen":
-        """Return the same decisions as another policy sees them."""
-        return replace(self, shares=[_shares(each, policy) for each in self.decisions])
+    def through(self, policy: Policy, decisions: Sequence[LoggedDecision] | None = None) -> "Seen":
+        """Return the same with another policy's shares, which may see other features of them."""
+        return replace(self, shares=[_shares(each, policy) for each in decisions or self.decisions])
 
     def of(self, chosen: NDArray[np.bool_]) -> "Seen":
         """Return those that are chosen."""

@@ -29,7 +29,8 @@ class LoggedCandidate:
 class LoggedDecision:
     """One choice of a reply to a question; `shown` is its place on the slate.
 
-    `is_returning`: its customer had written on an earlier day.
+    `is_returning`: its customer had written on an earlier day. `before` are the texts of the turns
+    before the question, oldest first, where they were asked for.
     """
 
     turn: str
@@ -43,6 +44,7 @@ class LoggedDecision:
     shown: int
     after: Aftermath
     is_returning: bool = False
+    before: tuple[str, ...] = ()
 
     @property
     def source(self) -> Source:

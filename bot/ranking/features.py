@@ -16,7 +16,7 @@ from bot.knowledge.words import content_words, stem
 from bot.messages import Candidate, Source
 from bot.ranking.context import Context
 
-VERSION = 1
+VERSION = 2
 
 _SOURCES: tuple[Source, ...] = ("approved", "draft", "article", "clarification", "handoff")
 # What the search and the checks measured, with what stands for "not known".
@@ -26,6 +26,7 @@ _FOUND: Mapping[str, float] = {
     "coverage": 0.0,  # share of the question's words that the passage has
     "margin": 0.0,  # between the two articles that a question back is about
     "liked": 0.5,  # how customers rated the same approved answer before
+    "preferred": 0.0,  # chance to be what people want, above even (bot/ranking/preference.py)
 }
 # The same of a draft's text; not known where a draft is only planned.
 _CHECKED: Mapping[str, float] = {

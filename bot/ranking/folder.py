@@ -17,6 +17,7 @@ from typing import Any, Literal
 from bot.errors import RankingError
 from bot.ranking.fixed_order import FixedOrder
 from bot.ranking.policy import Policy
+from bot.ranking.scorer.scorer import Scorer
 from bot.ranking.trained import TrainedPolicy
 
 Reason = Literal["start", "promoted", "rolled_back", "watch"]
@@ -39,9 +40,15 @@ class PolicyFolder:
     def __init__(self, path: Path) -> None:
         self.path = path
 
-    def save(self, trained: TrainedPolicy) -> Path:
-        """Store a policy; return its file. Raises RankingError when it can't be written."""
+    def save(self, trained: TrainedPolicy, scorer: Scorer | None = None) -> Path:
+        """Store a policy, its scorer first; return its file.
+
+        Raises RankingError when it can't be written.
+        """
         file = self._file(trained.version)
+        if scorer:
+            assert trained.scorer
+            scorer.save(self.path / trained.scorer)
         self._write(file, trained.as_json())
         return file
 
@@ -56,6 +63,11 @@ class PolicyFolder:
                 f"The policy {version} can't be read ({os.strerror(err.errno or 0)})."
             ) from err
         return TrainedPolicy.from_json(_parsed(text, self._file(version)))
+
+    def scorer(self, version: str) -> Scorer | None:
+        """Return the scorer that a policy sees slates with, if any. Raises RankingError."""
+        name = None if version == FixedOrder.version else self.read(version).scorer
+        return Scorer.load(self.path / Path(name).name) if name else None
 
     def policy(self, version: str) -> Policy:
         """Return a policy to choose with, also the fixed order. Raises RankingError."""
@@ -88,6 +100,7 @@ class PolicyFolder:
         Raises RankingError when there is no such policy or the folder can't be written.
         """
         self.policy(version)
+        self.scorer(version)
         with self._alone():
             change = Change(policy=version, reason=reason, note=note, at=at.isoformat())
             self._write(self.path / CHANGES, [asdict(each) for each in (*self.changes(), change)])

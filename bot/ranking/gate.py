@@ -89,9 +89,12 @@ def judge(
     in_force: Policy,
     worth: Mapping[Signal, float] = WORTH,
     *,
+    seen_in_force: Sequence[LoggedDecision] | None = None,
     confidence: float = 0.95,
 ) -> Judgement:
     """Hold a policy against the one in force on a log that it was not trained on.
+
+    `seen_in_force` are the same decisions as the other policy sees them, where that differs.
 
     Raises RankingError when the log says too little about either.
     """

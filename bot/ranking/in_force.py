@@ -9,6 +9,7 @@ from bot.ranking.context import Context
 from bot.ranking.fixed_order import FixedOrder
 from bot.ranking.folder import PolicyFolder
 from bot.ranking.policy import Policy
+from bot.ranking.scorer.scorer import Scorer
 
 logger = logging.getLogger(__name__)
 
@@ -19,12 +20,17 @@ class PolicyInForce:
     def __init__(self, folder: PolicyFolder) -> None:
         self._folder = folder
         self._policy: Policy = FixedOrder()
+        self._scorer: Scorer | None = None
         self.reload()
 
     @property
     def version(self) -> str:
         """Name and version of the policy that chooses now."""
         return self._policy.version
+
+    def scorer(self) -> Scorer | None:
+        """Return what the policy sees of texts, or None where it was trained without that."""
+        return self._scorer
 
     def propensities(self, context: Context, candidates: Sequence[Candidate]) -> Sequence[float]:
         """Return one probability a candidate."""
@@ -39,8 +45,9 @@ class PolicyInForce:
             version = self._folder.in_force()
             if version == self._policy.version:
                 return False
-            self._policy = self._folder.policy(version)
+            policy, scorer = self._folder.policy(version), self._folder.scorer(version)
         except RankingError as err:
             logger.warning("%s The policy %s goes on.", err, self._policy.version)
             return False
+        self._policy, self._scorer = policy, scorer
         return True

@@ -26,13 +26,15 @@ class TrainedPolicy:
     """What a policy's file holds.
 
     `version` is its kind and the time of its training, as logged with each decision;
-    `trained_on` says what it learned from (learner, decisions, conversations, worths, ...).
+    `trained_on` says what it learned from (learner, decisions, conversations, worths, ...);
+    `scorer` is the name of its scorer's file beside it, or None.
     """
 
     version: str
     kind: Kind
     model: LinearModel
     trained_on: Mapping[str, Any]
+    scorer: str | None = None
 
     def policy(self) -> Policy:
         """Return the policy itself."""
@@ -45,6 +47,7 @@ class TrainedPolicy:
             "kind": self.kind,
             "model": self.model.as_json(),
             "trained_on": dict(self.trained_on),
+            "scorer": self.scorer,
         }
 
     @classmethod
@@ -56,8 +59,9 @@ class TrainedPolicy:
         try:
             version, kind = str(data["version"]), data["kind"]
             model, trained_on = LinearModel.from_json(data["model"]), dict(data["trained_on"])
+            scorer = None if data["scorer"] is None else str(data["scorer"])
         except (KeyError, TypeError, ValueError, AttributeError) as err:
             raise RankingError("The policy's file is damaged; train it anew.") from err
         if kind not in KINDS:
             raise RankingError(f"The policy is of the kind {kind!r}, which is not known here.")
-        return cls(version=version, kind=kind, model=model, trained_on=trained_on)
+        return cls(version=version, kind=kind, model=model, trained_on=trained_on, scorer=scorer)

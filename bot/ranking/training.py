@@ -2,18 +2,30 @@
 
 What a policy was trained on praises it. So the newest replies are kept apart (`split`); how far the
 training went is kept with the policy, and the gate reads what came after (bot/ranking/gate.py).
+Where replies' texts are read as well, the scorer learns from the first half of the older part and
+the policy from the second, so that it sees what the scorer says of replies that are new to it.
 """
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, Literal, get_args
 
 from bot.errors import RankingError
-from bot.ranking import bandit, features, q_learning
-from bot.ranking.experience import Experience, LoggedDecision, experience, is_of_this_version
+from bot.knowledge.encoder import Encoder
+from bot.ranking import bandit, features, preference, q_learning
+from bot.ranking.experience import (
+    Experience,
+    LoggedDecision,
+    experience,
+    is_of_this_version,
+    rewards_of,
+)
 from bot.ranking.linear import LinearModel
+from bot.ranking.pairs import Pair
 from bot.ranking.rewards import WORTH, Signal
+from bot.ranking.scorer.scorer import Scorer
 from bot.ranking.trained import Kind, TrainedPolicy
 
 Learner = Literal["bandit", "q-learning"]
@@ -26,6 +38,15 @@ _FIT: Mapping[Learner, Callable[[Experience], LinearModel]] = {
 HELD_OUT = 0.4  # of the replies, the newest; intervals are wide, and weights are few
 
 
+@dataclass(frozen=True, eq=False, slots=True, kw_only=True)
+class Reading:
+    """What it takes to learn from texts: what people told apart, and an encoder."""
+
+    pairs: Sequence[Pair]
+    encoder: Encoder
+    progress: preference.Progress
+
+
 def train(
     decisions: Sequence[LoggedDecision],
     *,
@@ -33,20 +54,47 @@ def train(
     learner: Learner,
     now: datetime,
     worth: Mapping[Signal, float] = WORTH,
-) -> TrainedPolicy:
-    """Return a policy learned from the older part of the log.
+    reading: Reading | None = None,
+) -> tuple[TrainedPolicy, Scorer | None]:
+    """Return a policy learned from the older part of the log, and its scorer with `reading`.
 
-    Raises RankingError where the log has too few choices, or never had one to make.
+    The decisions have their texts then. Raises RankingError where the log has too few choices, or
+    never had one to make.
     """
     older, _ = split(usable(decisions))
+    scorer = None
+    if reading:
+        first, older = split(older, 0.5)
+        scorer, older = _read(first, older, worth, reading)
     model = _FIT[learner](experience(older, worth))
     _require_choices(older)
-    return TrainedPolicy(
-        version=f"{kind}/{now:%Y%m%dT%H%M%S}",
+    name = f"{now:%Y%m%dT%H%M%S}"
+    trained = TrainedPolicy(
+        version=f"{kind}/{name}",
         kind=kind,
         model=model,
         trained_on=_told(older, learner, worth),
+        scorer=f"scorer-{name}.npz" if scorer else None,
     )
+    return trained, scorer
+
+
+def _read(
+    first: Sequence[LoggedDecision],
+    second: Sequence[LoggedDecision],
+    worth: Mapping[Signal, float],
+    reading: Reading,
+) -> tuple[Scorer, list[LoggedDecision]]:
+    """Return the scorer of the first decisions, and the second as it sees them."""
+    last = max((each.at for each in first), default=datetime.max.replace(tzinfo=UTC))
+    pairs = [pair for pair in reading.pairs if pair.at <= last]
+    learned = preference.learn(
+        first, rewards_of(first, worth).tolist(), pairs, reading.encoder, reading.progress
+    )
+    seen = preference.seen_by(
+        learned.scorer, second, reading.encoder, reading.progress, learned.texts
+    )
+    return learned.scorer, seen
 
 
 def usable(decisions: Sequence[LoggedDecision]) -> list[LoggedDecision]:
@@ -55,13 +103,13 @@ def usable(decisions: Sequence[LoggedDecision]) -> list[LoggedDecision]:
 
 
 def split(
-    decisions: Sequence[LoggedDecision],
+    decisions: Sequence[LoggedDecision], newest: float = HELD_OUT
 ) -> tuple[list[LoggedDecision], list[LoggedDecision]]:
-    """Return the older and the newer decisions, each still by conversation, in order."""
+    """Return the older decisions and the share of the newest, each still in order."""
     times = sorted(each.at for each in decisions)
     if not times:
         return [], []
-    last = times[max(int(len(times) * (1 - HELD_OUT)) - 1, 0)]
+    last = times[max(int(len(times) * (1 - newest)) - 1, 0)]
     return [each for each in decisions if each.at <= last], after(decisions, last)
 
 

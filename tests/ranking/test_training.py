@@ -24,7 +24,7 @@ def log() -> list[LoggedDecision]:
 def train(
     log: list[LoggedDecision], kind: Kind = "greedy", learner: Learner = "q-learning"
 ) -> TrainedPolicy:
-    return training.train(log, kind=kind, learner=learner, now=NOW)
+    return training.train(log, kind=kind, learner=learner, now=NOW)[0]
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -60,7 +60,7 @@ def test_that_a_policy_tells_what_it_was_trained_on(log: list[LoggedDecision]) -
 
 
 def test_that_other_worths_teach_other_policies(log: list[LoggedDecision]) -> None:
-    turned = training.train(
+    turned, _ = training.train(
         log,
         kind="greedy",
         learner="bandit",
