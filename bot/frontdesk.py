@@ -25,8 +25,8 @@ from bot.checks.rules import RULES_FILE, Rules, read_rules
 from bot.console import Console
 from bot.conversation import ConversationManager
 from bot.delivery import Delivery
+from bot.encoding import encoder_of
 from bot.errors import AttachmentError
-from bot.knowledge.encoder import E5Encoder, Encoder
 from bot.knowledge.search import Knowledge
 from bot.limits import ANSWER_SECONDS, Limits
 from bot.log import policies, transcripts
@@ -244,19 +244,6 @@ def _actions(
     may_choose = model.engine is None if declared.agent is None else declared.agent
     agent = Agent(model.chat_model, prompts) if may_choose else None
     return Actions(declared, file.parent, store, prompts, agent)
-
-
-def encoder_of(settings: Settings) -> Encoder:
-    """Return what turns texts into vectors."""
-    if settings.frontdesk_embeddings_url is None:
-        return E5Encoder()
-    from bot.knowledge.embeddings_server import EmbeddingsServer
-
-    return EmbeddingsServer(
-        settings.frontdesk_embeddings_url,
-        settings.frontdesk_embeddings_model,
-        settings.frontdesk_embeddings_key,
-    )
 
 
 def _transcriber(settings: Settings) -> "Transcriber | None":

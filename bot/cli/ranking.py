@@ -14,8 +14,8 @@ from bot.cli.ranking_benchmark import benchmark
 from bot.cli.ranking_export import export
 from bot.cli.tables import print_table
 from bot.console import Console
+from bot.encoding import encoder_of
 from bot.errors import RankingError
-from bot.frontdesk import encoder_of
 from bot.log import preferences
 from bot.log.decisions import MOST, decisions
 from bot.log.store import open_read_only
