@@ -66,6 +66,29 @@ class LinearModel:
         return cls(weights, covariance)
 
 
+class Ridge:
+    """What was shown, shape (decisions, names), made ready for models of whatever it brought.
+
+    `shares` weigh the decisions (None: all the same).
+    """
+
+    def __init__(
+        self, shown: Numbers, shares: Numbers | None = None, penalty: float = PENALTY
+    ) -> None:
+        self._shown = shown
+        self._shares = shares
+        weighed = shown if shares is None else shown * shares[:, None]
+        self._weighed = weighed
+        self._inverse = np.linalg.inv(weighed.T @ shown + penalty * np.eye(shown.shape[1]))
+
+    def fit(self, rewards: Numbers) -> LinearModel:
+        """Return the model of rewards, shape (decisions,)."""
+        weights = self._inverse @ (self._weighed.T @ rewards)
+        left = rewards - self._shown @ weights
+        noise = float(np.average(left**2, weights=self._shares)) if len(rewards) else 1.0
+        return LinearModel(_numbers(weights), _numbers(noise * self._inverse))
+
+
 def fit(
     shown: Numbers, rewards: Numbers, shares: Numbers | None = None, penalty: float = PENALTY
 ) -> LinearModel:
@@ -73,12 +96,7 @@ def fit(
 
     `shares` weigh the decisions (None: all the same).
     """
-    weigh = np.ones(len(rewards)) if shares is None else shares
-    precision = (shown * weigh[:, None]).T @ shown + penalty * np.eye(shown.shape[1])
-    weights = np.linalg.solve(precision, shown.T @ (weigh * rewards))
-    left = rewards - shown @ weights
-    noise = float(np.average(left**2, weights=weigh)) if len(rewards) else 1.0
-    return LinearModel(_numbers(weights), _numbers(noise * np.linalg.inv(precision)))
+    return Ridge(shown, shares, penalty).fit(rewards)
 
 
 def best_of(scores: Numbers, allowed: Sequence[bool]) -> int:

@@ -8,9 +8,9 @@ the maximum is taken over what might have been shown.
 
 import numpy as np
 
-from bot.ranking import bandit, linear
+from bot.ranking import bandit
 from bot.ranking.experience import Experience, Numbers
-from bot.ranking.linear import LinearModel
+from bot.ranking.linear import LinearModel, Ridge
 
 GAMMA = 0.8
 ROUNDS = 50
@@ -27,12 +27,13 @@ def fit(known: Experience, gamma: float = GAMMA) -> LinearModel:
     bandit.require(int((~unknown).sum()))
     goes_on = known.follows >= 0
     kept = ~unknown | goes_on
-    rewards, seen = np.where(unknown, 0.0, known.rewards), known.seen[kept]
+    rewards, ridge = np.where(unknown, 0.0, known.rewards), Ridge(known.seen[kept])
+    following = _Following(known)
     furthest = 1.0 / (1.0 - gamma)  # no sum of discounted rewards is further from 0
-    model = linear.fit(seen, rewards[kept])
+    model = ridge.fit(rewards[kept])
     for _ in range(ROUNDS):
-        ahead = np.clip(_best_ahead(known, model), -furthest, furthest)
-        renewed = linear.fit(seen, (rewards + gamma * ahead)[kept])
+        ahead = np.clip(following.best(model), -furthest, furthest)
+        renewed = ridge.fit((rewards + gamma * ahead)[kept])
         change = float(np.abs(renewed.weights - model.weights).max())
         model = renewed
         if change < SETTLED:
@@ -40,12 +41,24 @@ def fit(known: Experience, gamma: float = GAMMA) -> LinearModel:
     return model
 
 
-def _best_ahead(known: Experience, model: LinearModel) -> Numbers:
-    """Return the best Q of each decision's next slate, 0 where the conversation ended."""
-    best = np.array(
-        [
-            np.where(allowed, model.scores(slate), -np.inf).max()
-            for slate, allowed in zip(known.slates, known.allowed, strict=True)
-        ]
-    )
-    return np.where(known.follows >= 0, best[known.follows], 0.0)
+class _Following:
+    """The slates that follow decisions, one below the other."""
+
+    def __init__(self, known: Experience) -> None:
+        self._count = len(known)
+        self._decisions = np.flatnonzero(known.follows >= 0)
+        places = known.follows[self._decisions]
+        names = known.slates[0].shape[1]
+        self._slates = np.concatenate([np.empty((0, names)), *(known.slates[i] for i in places)])
+        self._allowed = np.concatenate(
+            [np.empty(0, dtype=np.bool_), *(known.allowed[i] for i in places)]
+        )
+        self._starts = np.cumsum([0, *(len(known.slates[i]) for i in places[:-1])])
+
+    def best(self, model: LinearModel) -> Numbers:
+        """Return the best Q of each decision's next slate, 0 where the conversation ended."""
+        best = np.zeros(self._count)
+        if len(self._decisions):
+            scores = np.where(self._allowed, model.scores(self._slates), -np.inf)
+            best[self._decisions] = np.maximum.reduceat(scores, self._starts)
+        return best
