@@ -9,6 +9,9 @@ from bot.ranking import features
 from bot.ranking.context import Context
 from bot.ranking.linear import LinearModel
 
+# What still tries out enough and costs customers little (docs/quality.md, "Learning from the log").
+TEMPERATURE = 0.03
+
 
 class Softmax:
     """Shows candidates with probabilities that grow with their score.
@@ -16,7 +19,7 @@ class Softmax:
     `temperature` is in units of reward: a candidate with so much more is e times as likely.
     """
 
-    def __init__(self, version: str, model: LinearModel, temperature: float = 0.1) -> None:
+    def __init__(self, version: str, model: LinearModel, temperature: float = TEMPERATURE) -> None:
         self.version = version
         self.model = model
         self._temperature = temperature

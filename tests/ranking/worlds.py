@@ -35,14 +35,14 @@ LANGUAGES: tuple[Language, ...] = ("en", "zh")
 QUESTION = "Can I return a tent?"
 DAY = 24.0
 # How often what comes after a content customer's reply, and after another one's.
-CONTENT: Sequence[tuple[float, Aftermath]] = (
+AFTER_CONTENT: Sequence[tuple[float, Aftermath]] = (
     (0.10, Aftermath(verdicts=[("up", None)])),
     (0.30, Aftermath(next_text="Thanks!")),
     (0.50, Aftermath(hours=DAY)),
     (0.05, Aftermath(next_text="How much is express delivery?")),
     (0.05, Aftermath()),  # not known yet
 )
-NOT_CONTENT: Sequence[tuple[float, Aftermath]] = (
+AFTER_OTHERS: Sequence[tuple[float, Aftermath]] = (
     (0.15, Aftermath(verdicts=[("down", None)])),
     (0.30, Aftermath(next_text="Can I return a tent or not?")),
     (0.20, Aftermath(next_text="/human", next_asked_for_person=True)),
@@ -109,40 +109,30 @@ def world(kind: Kind, seed: int, visits: int = VISITS) -> World:
     return World(kind, [*firsts, cleared, back], visits)
 
 
-def aftermath(candidate: Candidate, content: float, rng: random.Random) -> Aftermath:
-    """Draw what comes after a reply."""
-    if candidate.source == "handoff":
-        return Aftermath()
-    table = CONTENT if rng.random() < content else NOT_CONTENT
-    [drawn] = rng.choices([after for _, after in table], [share for share, _ in table])
-    return drawn
-
-
 def draw_reward(visit: Visit, shown: int, rng: random.Random) -> float:
     """Draw what a reply was worth by what came after; not a number where that is not known."""
-    if visit.later[shown] >= 0 and visit.slate[shown].source == "clarification":
-        return WORTH["went_on"]
-    after = aftermath(visit.slate[shown], float(visit.content[shown]), rng)
-    return _worth(visit.slate[shown].source, after)
-
-
-_KNOWN: dict[tuple[Source, int], float] = {}
-
-
-def _worth(source: Source, after: Aftermath) -> float:
-    key = (source, id(after))  # the tables' own aftermaths; what they are worth never changes
+    source = visit.slate[shown].source
     if source == "handoff":
         return WORTH["handed_off"]
-    if key not in _KNOWN:
-        found = reward(signals(QUESTION, source, after))
-        _KNOWN[key] = float("nan") if found is None else found
-    return _KNOWN[key]
+    if source == "clarification" and visit.later[shown] >= 0:
+        return WORTH["went_on"]
+    outcomes = CONTENT if rng.random() < visit.content[shown] else NOT_CONTENT
+    [drawn] = rng.choices(outcomes, [share for share, _ in outcomes])
+    return drawn[1]
 
 
-def _mean_worth(table: Sequence[tuple[float, Aftermath]]) -> float:
+def _outcomes(table: Sequence[tuple[float, Aftermath]]) -> Sequence[tuple[float, float]]:
+    """Return how often a reply to a question is worth so much."""
+    worths = [(share, reward(signals(QUESTION, "article", after))) for share, after in table]
+    return [(share, float("nan") if each is None else each) for share, each in worths]
+
+
+CONTENT, NOT_CONTENT = _outcomes(AFTER_CONTENT), _outcomes(AFTER_OTHERS)
+
+
+def _mean(outcomes: Sequence[tuple[float, float]]) -> float:
     """Return the mean of the rewards that are known."""
-    worths = [(share, _worth("article", after)) for share, after in table]
-    known = [(share, each) for share, each in worths if not np.isnan(each)]
+    known = [(share, each) for share, each in outcomes if not np.isnan(each)]
     return sum(share * each for share, each in known) / sum(share for share, _ in known)
 
 
@@ -155,7 +145,7 @@ def _made(
     """Return a visit; `later` has what follows each candidate, and the best that is worth."""
     after = later or [(-1, 0.0)] * len(slate)
     content = np.array([liking(context, each) for each in slate])
-    good, bad = _mean_worth(CONTENT), _mean_worth(NOT_CONTENT)
+    good, bad = _mean(CONTENT), _mean(NOT_CONTENT)
     at_once = content * good + (1 - content) * bad
     for i, each in enumerate(slate):
         if each.source == "handoff":
@@ -191,7 +181,9 @@ def _visit(
         slate.append(_article(rng.uniform(0.6, 1), rng))
     if asks_back and rng.random() < 0.3:
         slate.append(
-            _candidate("clarification", margin=rng.random() / 5, late_clarification=late, length=0.1)
+            _candidate(
+                "clarification", margin=rng.random() / 5, late_clarification=late, length=0.1
+            )
         )
     return _made(context, [*slate, _handoff(late)], liking)
 
@@ -217,9 +209,7 @@ def _unclear(
 
 
 def _context(rng: random.Random) -> Context:
-    return Context(
-        question=QUESTION, language=rng.choice(LANGUAGES), channel=rng.choice(CHANNELS)
-    )
+    return Context(question=QUESTION, language=rng.choice(LANGUAGES), channel=rng.choice(CHANNELS))
 
 
 def _draft(rng: random.Random, language: Language) -> Candidate:
@@ -273,7 +263,9 @@ def _linear(rng: random.Random) -> Callable[[Context, Candidate], float]:
     def liking(context: Context, candidate: Candidate) -> float:
         known = {"constant": 1.0, **candidate.features}
         mine = weights.get(candidate.source, {})
-        return min(1.0, max(0.0, sum(weight * known.get(name, 0.0) for name, weight in mine.items())))
+        return min(
+            1.0, max(0.0, sum(weight * known.get(name, 0.0) for name, weight in mine.items()))
+        )
 
     return liking
 
