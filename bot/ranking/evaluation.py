@@ -99,7 +99,10 @@ def rounds_of(seen: Seen, rewards: Numbers) -> Rounds:
     told, rewards = seen.of(is_known), rewards[is_known]
     conversation = conversations_of(told.decisions)
     logged = [np.array([one.propensity for one in each.candidates]) for each in told.decisions]
-    predicted, expected = _predictions(told, rewards, conversation)
+    shown = np.array(
+        [slate[one.shown] for slate, one in zip(told.slates, told.decisions, strict=True)]
+    )
+    predicted, expected = predictions(shown, told.slates, told.shares, rewards, conversation)
     return Rounds(
         reward=rewards,
         logged=_of_shown(logged, told),
@@ -110,6 +113,8 @@ def rounds_of(seen: Seen, rewards: Numbers) -> Rounds:
         ),
         predicted=predicted,
         expected=expected,
+        slate_logged=_filled(logged),
+        slate_target=_filled(told.shares),
     )
 
 
@@ -142,18 +147,31 @@ def _of_shown(values: Sequence[Numbers], told: Seen) -> Numbers:
     )
 
 
-def _predictions(
-    told: Seen, rewards: Numbers, conversation: NDArray[np.int64]
+def _filled(slates: Sequence[Numbers]) -> Numbers:
+    """Return slates of different lengths as one array, filled up with 0."""
+    found = np.zeros((len(slates), max(map(len, slates), default=0)))
+    for i, each in enumerate(slates):
+        found[i, : len(each)] = each
+    return found
+
+
+def predictions(
+    shown: Numbers,
+    slates: Sequence[Numbers],
+    shares: Sequence[Numbers],
+    rewards: Numbers,
+    conversation: NDArray[np.int64],
 ) -> tuple[Numbers, Numbers]:
-    """Return the reward foretold of what was shown, and its mean over the policy's choices."""
+    """Return the reward foretold of what was shown, and its mean over the policy's choices.
+
+    `shown` has the features of each round's reply, `slates` those of its whole slate, `shares` the
+    policy's probabilities of that. Each conversation's are learned from other ones.
+    """
     fold = conversation % FOLDS
-    seen = np.array(
-        [slate[one.shown] for slate, one in zip(told.slates, told.decisions, strict=True)]
-    )
     predicted, expected = np.zeros(len(rewards)), np.zeros(len(rewards))
     for number in range(FOLDS):
         others, own = fold != number, np.flatnonzero(fold == number)
-        model = linear.fit(seen[others], rewards[others])
-        predicted[own] = model.scores(seen[own])
-        expected[own] = [told.shares[i] @ model.scores(told.slates[i]) for i in own]
+        model = linear.fit(shown[others], rewards[others])
+        predicted[own] = model.scores(shown[own])
+        expected[own] = [shares[i] @ model.scores(slates[i]) for i in own]
     return predicted, expected

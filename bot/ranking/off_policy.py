@@ -11,6 +11,11 @@ f predicts the reward of what was shown, m is its mean over the slate under the 
 The rounds of a conversation depend on each other, so that conversations are what is counted:
 intervals come from the sum of each conversation's influence (Liang and Zeger 1986), with Student's
 t for as many of them as the weights leave.
+
+Where a log explored rarely, that says too little: the few rounds with large weights are mostly not
+among those that were drawn, so an estimate that lacks them looks sure. But the slate says how large
+the mean of w² is, whatever was drawn: the sum of q² / p over its candidates. The variance that
+follows from it counts as FEW_EFFECTIVE conversations do, beside the observed one.
 """
 
 import math
@@ -41,7 +46,9 @@ class Rounds:
     `reward` of what was shown; `logged` and `target`: its propensity then, and under the evaluated
     policy; `conversation`: a number for each. `unsupported` is how likely the evaluated policy
     shows what the logging policy never did. `predicted` and `expected` are f and m of the module's
-    formulas; without them there is no doubly robust estimate.
+    formulas; without them there is no doubly robust estimate. `slate_logged` and `slate_target`,
+    of shape (rounds, candidates) and filled up with 0, are both policies' propensities of all that
+    might have been shown; without them intervals are too narrow where exploration is rare.
 
     Raises RankingError where the numbers can't be those of a log.
     """
@@ -53,13 +60,18 @@ class Rounds:
     unsupported: Numbers
     predicted: Numbers | None = None
     expected: Numbers | None = None
+    slate_logged: Numbers | None = None
+    slate_target: Numbers | None = None
 
     def __post_init__(self) -> None:
         given = [self.logged, self.target, self.conversation, self.unsupported]
         given += [each for each in (self.predicted, self.expected) if each is not None]
         if any(each.shape != self.reward.shape for each in given):
             raise RankingError("The columns of the log differ in length.")
-        if not all(np.isfinite(each).all() for each in (self.reward, *given)):
+        slates = [each for each in (self.slate_logged, self.slate_target) if each is not None]
+        if any(len(each) != len(self.reward) for each in slates):
+            raise RankingError("The columns of the log differ in length.")
+        if not all(np.isfinite(each).all() for each in (self.reward, *given, *slates)):
             raise RankingError("The log has rewards or propensities that are no numbers.")
         if (self.logged <= 0).any() or (self.logged > 1).any():
             raise RankingError("The log has replies that were shown with a propensity of 0.")
@@ -80,7 +92,8 @@ class Estimate:
 class Evaluation:
     """What a log says about a policy.
 
-    `effective` is Kish's effective number of conversations, `heaviest` the largest share that one
+    `effective` is Kish's effective number of conversations, of those that were drawn or that might
+    have been, whichever is less; `heaviest` the largest share that one
     conversation has of all weight, `unsupported` the mean of the rounds'. `warnings` say what
     makes the estimates doubtful.
     """
@@ -105,14 +118,16 @@ def evaluate(rounds: Rounds, *, confidence: float = 0.95) -> Evaluation:
     if not weights.any():
         raise RankingError("Nothing that was shown would be shown by this policy.")
     of_each = np.bincount(groups, weights)
-    effective = float(of_each.sum() ** 2 / (of_each**2).sum())
     heaviest = float(of_each.max() / of_each.sum())
+    squares = None if rounds.slate_target is None else _squares(rounds, rounds.slate_target)
+    effective = float(of_each.sum() ** 2 / (of_each**2).sum())
+    if squares is not None:
+        effective = min(effective, count / float(squares.mean()))
     unsupported = float(rounds.unsupported.mean())
-    quantile = student_quantile((1 + confidence) / 2, max(effective - 1, 1.0))
-    estimates: dict[Estimator, Estimate] = {}
-    for name, (value, influence) in _estimates(rounds, weights).items():
-        error = _standard_error(np.bincount(groups, influence).astype(np.float64))
-        estimates[name] = Estimate(value, value - quantile * error, value + quantile * error)
+    estimates: dict[Estimator, Estimate] = {
+        name: _estimate(found, groups, effective, confidence)
+        for name, found in _estimates(rounds, weights, squares).items()
+    }
     return Evaluation(
         conversations=count,
         effective=effective,
@@ -129,7 +144,16 @@ def gain(new: Rounds, old: Rounds, *, confidence: float = 0.95) -> Estimate:
     What both would do alike takes no part in its error, so it is nearer than two values are. Raises
     RankingError when there are too few conversations, or no predictions.
     """
-    return mean(_robust(new) - _robust(old), new.conversation, confidence=confidence)
+    groups = np.unique(new.conversation, return_inverse=True)[1]
+    each = _robust(new) - _robust(old)
+    if new.slate_target is None or old.slate_target is None:
+        return mean(each, new.conversation, confidence=confidence)
+    effective = _require(groups) / float(_squares(new, new.slate_target).mean())
+    squares = _squares(new, new.slate_target - old.slate_target)
+    weights = np.abs(new.target - old.target) / new.logged
+    told = _robust_variance(_foretold(new) - _foretold(old), _missed(new), weights, squares)
+    value = float(np.mean(each))
+    return _estimate(_Found(value, (each - value) / len(each), told), groups, effective, confidence)
 
 
 def mean(values: Numbers, conversation: NDArray[np.int64], *, confidence: float = 0.95) -> Estimate:
@@ -147,10 +171,45 @@ def mean(values: Numbers, conversation: NDArray[np.int64], *, confidence: float 
 
 
 def _robust(rounds: Rounds) -> Numbers:
-    if rounds.predicted is None or rounds.expected is None:
-        raise RankingError("Without predictions there is no doubly robust estimate.")
     weights = rounds.target / rounds.logged
-    return np.asarray(rounds.expected + weights * (rounds.reward - rounds.predicted))
+    return np.asarray(_foretold(rounds) + weights * _missed(rounds))
+
+
+def _foretold(rounds: Rounds) -> Numbers:
+    if rounds.expected is None:
+        raise RankingError("Without predictions there is no doubly robust estimate.")
+    return rounds.expected
+
+
+def _missed(rounds: Rounds) -> Numbers:
+    if rounds.predicted is None:
+        raise RankingError("Without predictions there is no doubly robust estimate.")
+    return np.asarray(rounds.reward - rounds.predicted)
+
+
+def _squares(rounds: Rounds, shares: Numbers) -> Numbers:
+    """Return each round's mean of the squared weight, over all that might have been shown."""
+    logged = rounds.slate_logged
+    if logged is None:
+        raise RankingError("The log's rounds lack the slates' propensities.")
+    return np.asarray((shares**2 / np.where(logged > 0, logged, np.inf)).sum(axis=1))
+
+
+def _robust_variance(
+    foretold: Numbers, missed: Numbers, weights: Numbers, squares: Numbers
+) -> float:
+    """Return the variance to expect of a mean of `foretold` and what was missed, weighed."""
+    of_each = np.var(foretold) + squares.mean() * _mean_square(missed, weights)
+    return float(of_each) / len(foretold)
+
+
+def _mean_square(values: Numbers, weights: Numbers) -> float:
+    """Return the mean square of what was drawn, or by weight, whichever is more.
+
+    Rewards of some candidates vary more than of others; by weight alone, few would say it.
+    """
+    plain = float(np.mean(values**2))
+    return max(plain, float(np.average(values**2, weights=weights))) if weights.any() else plain
 
 
 def _require(groups: NDArray[np.int64]) -> int:
@@ -162,20 +221,52 @@ def _require(groups: NDArray[np.int64]) -> int:
     return count
 
 
-def _estimates(rounds: Rounds, weights: Numbers) -> dict[Estimator, tuple[float, Numbers]]:
-    """Return each estimator's value with every round's influence on it."""
-    total = len(weights)
-    ips = float(np.mean(weights * rounds.reward))
-    snips = float(np.sum(weights * rounds.reward) / np.sum(weights))
-    found: dict[Estimator, tuple[float, Numbers]] = {
-        "ips": (ips, (weights * rounds.reward - ips) / total),
-        "snips": (snips, weights * (rounds.reward - snips) / np.sum(weights)),
+@dataclass(frozen=True, eq=False, slots=True)
+class _Found:
+    """A value with every round's influence on it, and the variance to expect where it is known."""
+
+    value: float
+    influence: Numbers
+    variance: float | None
+
+
+def _estimates(
+    rounds: Rounds, weights: Numbers, squares: Numbers | None
+) -> dict[Estimator, _Found]:
+    """Return what each estimator finds; `squares` are the rounds' means of the squared weight."""
+    total, reward = len(weights), rounds.reward
+    heavy = None if squares is None else float(squares.mean())
+    ips = float(np.mean(weights * reward))
+    snips = float(np.sum(weights * reward) / np.sum(weights))
+    drawn = None if heavy is None else heavy * _mean_square(reward, weights) - ips**2
+    apart = None if heavy is None else heavy * _mean_square(reward - snips, weights)
+    found: dict[Estimator, _Found] = {
+        "ips": _Found(ips, (weights * reward - ips) / total, drawn and drawn / total),
+        "snips": _Found(
+            snips, weights * (reward - snips) / np.sum(weights), apart and apart / total
+        ),
     }
     if rounds.predicted is not None and rounds.expected is not None:
         each = _robust(rounds)
         value = float(np.mean(each))
-        found["dr"] = value, (each - value) / total
+        foretold, missed = rounds.expected, _missed(rounds)
+        variance = None if squares is None else _robust_variance(foretold, missed, weights, squares)
+        found["dr"] = _Found(value, (each - value) / total, variance)
     return found
+
+
+def _estimate(
+    found: _Found, groups: NDArray[np.int64], effective: float, confidence: float
+) -> Estimate:
+    """Return a value with its interval."""
+    error = _standard_error(np.bincount(groups, found.influence).astype(np.float64))
+    if found.variance is not None:
+        # What the rounds of a conversation have in common is seen only in what was drawn.
+        together = max(0.0, error**2 - _standard_error(found.influence) ** 2)
+        told = FEW_EFFECTIVE * (max(found.variance, 0.0) + together)
+        error = math.sqrt((told + effective * error**2) / (FEW_EFFECTIVE + effective))
+    away = student_quantile((1 + confidence) / 2, max(effective - 1, 1.0)) * error
+    return Estimate(found.value, found.value - away, found.value + away)
 
 
 def _standard_error(influences: Numbers) -> float:

@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 
 from bot.cli.tables import print_table
+from bot.messages import Decision
 from bot.ranking import bandit
 from bot.ranking.exploration import DailyBudget, Exploring
 from bot.ranking.fixed_order import FixedOrder
@@ -37,8 +38,8 @@ MARKS = (1_000, 10_000, 100_000)
 PLACES = (1, 2, 3, 5, 7)  # of each power of ten: where the plot has a point
 VISITS = 1_000  # different ones of a world
 DAY = 200  # turns
-GROWTH = 1.1  # the log grows by so much until it is learned from again
-SEEDS = 5
+GROWTH = 1.25  # the log grows by so much until it is learned from again
+SEEDS = 3
 TRIED = 10_000  # turns, to see what exploring costs
 SHARES = (0.02, 0.05, 0.1, 0.2)
 BUDGETS: tuple[int | None, ...] = (2, 5, None)
@@ -58,11 +59,24 @@ class Chosen:
         worth = self.visit.in_the_end
         return float(worth[self.visit.allowed].max() - np.dot(self.propensities, worth))
 
+    @property
+    def decision(self) -> Decision:
+        """The turn as it would be logged."""
+        return Decision(
+            candidates=tuple(self.visit.slate),
+            propensities=tuple(self.propensities),
+            chosen=self.shown,
+            policy="",
+        )
 
-def turns(of: World, chooser: Learner, seed: int, *, by_turn: bool = False) -> Iterator[Chosen]:
-    """Yield turns without end; the learner learns at night, or after each turn."""
+
+def turns(
+    of: World, chooser: Learner, seed: int, *, by_turn: bool = False, book: Book | None = None
+) -> Iterator[Chosen]:
+    """Yield turns without end; the learner learns at night from its book, or after each turn."""
     rng, arrivals = random.Random(seed), of.arrivals(random.Random(f"arrivals {seed}"))
-    book, visit, is_new, night = Book(), None, True, DAY
+    book = Book() if book is None else book
+    visit, is_new, night = None, True, DAY
     while True:
         if visit is None:
             is_new, visit = next(arrivals)
@@ -119,11 +133,11 @@ def exploring(kind: Kind, share: float, budget: int | None, seed: int) -> dict[s
     tried, cost, total = 0, 0.0, 0.0
     for count, turn in enumerate(turns(world(kind, seed, VISITS), chooser, seed), start=1):
         total += turn.regret
-        best, shown = int(np.argmax(turn.propensities)), turn.shown
-        if turn.propensities[shown] < turn.propensities[best]:
-            budgets.spend()
+        budgets.note(turn.decision)
+        if turn.decision.is_exploration:
+            worth = turn.visit.in_the_end
             tried += 1
-            cost += float(turn.visit.in_the_end[best] - turn.visit.in_the_end[shown])
+            cost += float(worth[int(np.argmax(turn.propensities))] - worth[turn.shown])
         if count % DAY == 0:
             days.append(days[-1] + timedelta(days=1))
         if count == TRIED:

@@ -7,7 +7,14 @@ import numpy as np
 import pytest
 
 from bot.errors import RankingError
-from bot.ranking.off_policy import Estimator, Numbers, Rounds, evaluate, student_quantile
+from bot.ranking.off_policy import (
+    Estimator,
+    Numbers,
+    Rounds,
+    evaluate,
+    gain,
+    student_quantile,
+)
 
 SEED = 7
 ARMS = 4
@@ -101,6 +108,61 @@ def test_that_intervals_cover_the_truth_as_often_as_they_say(name: Estimator) ->
     assert abs(covered / 500 - 0.95) <= 3 * (0.95 * 0.05 / 500) ** 0.5
 
 
+def rare_log(rng: np.random.Generator, target: Numbers, conversations: int = 200) -> Rounds:
+    """Return a log that shows the first of four but in 4% of the turns."""
+    means, logged = np.array([0.4, 0.3, 0.5, 0.6]), np.array([0.96, *[0.04 / 3] * 3])
+    total = 2 * conversations
+    shown = rng.choice(ARMS, p=logged, size=total)
+    guessed = means + 0.05
+    return Rounds(
+        reward=(rng.random(total) < means[shown]).astype(float),
+        logged=logged[shown],
+        target=target[shown],
+        conversation=np.arange(total) // 2,
+        unsupported=np.zeros(total),
+        predicted=guessed[shown],
+        expected=np.full(total, float(target @ guessed)),
+        slate_logged=np.tile(logged, (total, 1)),
+        slate_target=np.tile(target, (total, 1)),
+    )
+
+
+NEW, OLD = np.array([0.5, 0.1, 0.1, 0.3]), np.array([1.0, 0.0, 0.0, 0.0])
+MEANS = np.array([0.4, 0.3, 0.5, 0.6])
+
+
+def test_that_intervals_cover_the_truth_where_little_was_explored() -> None:
+    covered = {"ips": 0, "snips": 0, "dr": 0, "gain": 0}
+    for seed in range(500):
+        rng = np.random.default_rng(seed)
+        log = rare_log(rng, NEW)
+        shown = replace(log, target=(log.logged > 0.5).astype(float))
+        found = dict(evaluate(log).estimates)
+        for name, estimate in found.items():
+            covered[name] += estimate.low <= NEW @ MEANS <= estimate.high
+        old = replace(
+            shown,
+            expected=np.full(len(log.reward), MEANS[0] + 0.05),
+            slate_target=np.tile(OLD, (len(log.reward), 1)),
+        )
+        better = gain(log, old)
+        covered["gain"] += better.low <= (NEW - OLD) @ MEANS <= better.high
+
+    # At least 95% of 500, less what chance may take (three standard deviations).
+    least = 500 * 0.95 - 3 * (500 * 0.95 * 0.05) ** 0.5
+    assert min(covered.values()) >= least, covered
+
+
+def test_that_what_was_not_drawn_makes_an_interval_wider() -> None:
+    log = rare_log(np.random.default_rng(SEED), NEW)
+    blind = replace(log, slate_logged=None, slate_target=None)
+    is_usual = log.logged > 0.5
+    lucky = replace(log, target=np.where(is_usual, log.target, 0.0))
+
+    assert evaluate(log).effective < evaluate(blind).effective
+    assert evaluate(lucky).effective == evaluate(log).effective
+
+
 def test_that_an_interval_counts_conversations_not_turns() -> None:
     rng = np.random.default_rng(SEED)
     log, _ = made_log(rng)
@@ -121,6 +183,8 @@ def test_that_an_interval_counts_conversations_not_turns() -> None:
         pytest.param({"reward": np.full(40, np.nan)}, "no numbers", id="no-number"),
         pytest.param({"target": np.full(40, -0.1)}, "between 0 and 1", id="negative"),
         pytest.param({"target": np.full(39, 0.1)}, "differ in length", id="length"),
+        pytest.param({"slate_logged": np.ones((39, 2))}, "differ in length", id="slates"),
+        pytest.param({"slate_target": np.full((40, 2), np.nan)}, "no numbers", id="slate"),
     ],
 )
 def test_that_what_is_no_log_is_refused(changes: dict[str, Numbers], sentence: str) -> None:

@@ -1,10 +1,10 @@
 """Worlds of simulated customers whose contentment is known, so that regret is known exactly.
 
-A visit is a question with its slate, made like the real ones: what the team approved, drafts that
-the checks passed or refused, the article, a question back, a hand-off, each with the real features
-(bot/ranking/features.py). A reply contents the customer with a known probability; a content one
-thanks, presses a thumb or falls silent, the others ask again, ask for a person, or go. So what a
-reply is worth (bot/ranking/rewards.py) has a known mean. Three worlds:
+A visit is a question with its slate, made like the real ones where the team has approved no
+answer: drafts that the checks passed or refused, the article, a question back, a hand-off, each
+with the real features (bot/ranking/features.py). A reply contents the customer with a known
+probability; a content one thanks, presses a thumb or falls silent, the others ask again, ask for a
+person, or go. So what a reply is worth (bot/ranking/rewards.py) has a known mean. Three worlds:
 
 - `linear`: contentment is a weighted sum of the features, which a linear model can say;
 - `interactions`: features count only together or from a threshold, and otherwise on each channel;
@@ -171,12 +171,7 @@ def _visit(
     rng: random.Random, liking: Callable[[Context, Candidate], float], *, asks_back: bool = True
 ) -> Visit:
     context, late = _context(rng), rng.choice((0.0, 0.0, 0.2, 0.4))
-    slate = []
-    if rng.random() < 0.1:
-        slate.append(
-            _candidate("approved", score=rng.uniform(0.95, 1), liked=rng.random(), length=0.2)
-        )
-    slate += [_draft(rng, context.language) for _ in range(rng.choice((0, 1, 1, 2, 3)))]
+    slate = [_draft(rng, context.language) for _ in range(rng.choice((0, 1, 1, 2, 3)))]
     if rng.random() < 0.9:
         slate.append(_article(rng.uniform(0.6, 1), rng))
     if asks_back and rng.random() < 0.3:
@@ -271,7 +266,6 @@ def _linear(rng: random.Random) -> Callable[[Context, Candidate], float]:
 
 
 _WEIGHTS: Mapping[Source, Mapping[str, float]] = {
-    "approved": {"constant": 0.45, "liked": 0.35},
     "draft": {
         "constant": 0.3,
         "answers": 0.4,
@@ -299,8 +293,6 @@ def _interactions(rng: random.Random) -> Callable[[Context, Candidate], float]:
 
     def liking(context: Context, candidate: Candidate) -> float:
         known: Mapping[str, Any] = candidate.features
-        if candidate.source == "approved":
-            return 0.8 if known["liked"] > 0.5 else 0.4
         if candidate.source == "draft":
             true = known["answers"] * known["support"]
             return float(0.1 + 0.8 * true if context.channel == chatty else 0.05 + 0.5 * true)
