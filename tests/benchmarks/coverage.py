@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from bot.ranking import bandit
 from bot.ranking.evaluation import predictions
-from bot.ranking.experience import Experience, Numbers
+from bot.ranking.experience import Numbers
 from bot.ranking.exploration import Exploring
 from bot.ranking.fixed_order import FixedOrder
 from bot.ranking.greedy import Greedy
@@ -86,17 +86,11 @@ class Population:
     def rounds(self, log: Log, target: Numbers | None = None) -> Rounds:
         """Return a log's rounds, seen from the evaluated policy or another."""
         shares = self.target if target is None else target
-        known = Experience(
-            slates=[self.visits[i].seen for i in log.came],
-            allowed=[self.visits[i].allowed for i in log.came],
-            shown=log.shown,
-            rewards=log.rewards,
-            follows=np.full(len(log.came), -1),
-        )
+        slates = [self.visits[i].seen for i in log.came]
         logged, target = self.logged[log.came], shares[log.came]
-        sizes = [len(each) for each in known.slates]
-        of_each = [row[:size] for row, size in zip(target, sizes, strict=True)]
-        predicted, expected = predictions(known, of_each, log.conversation)
+        shown = np.array([slate[i] for slate, i in zip(slates, log.shown, strict=True)])
+        of_each = [row[: len(slate)] for row, slate in zip(target, slates, strict=True)]
+        predicted, expected = predictions(shown, slates, of_each, log.rewards, log.conversation)
         places = np.arange(len(log.came))
         return Rounds(
             reward=log.rewards,
