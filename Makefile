@@ -8,7 +8,7 @@ ENGINE ?= $(if $(wildcard /dev/nvidia0),gpu,cpu)
 TORCH := torch==2.13.0
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps
 
-.PHONY: help run setup test coverage lint format lock bench-serving bench-channels bench-log bench-checks bench-answers bench-injection train-checks bench-retrieval bench-replies prove clean
+.PHONY: help run setup test coverage lint format lock bench-serving bench-channels bench-log bench-checks bench-answers bench-injection train-checks bench-retrieval bench-policies bench-off-policy bench-ranking-time bench-replies prove clean
 .DEFAULT_GOAL := help
 
 help:
@@ -54,6 +54,18 @@ bench-retrieval: $(VENV)/.dev
 # For example: make bench-replies DATA=../shared/data ARGS="--quick"
 bench-replies: $(VENV)/.dev
 	@$(BIN)/python -m tests.benchmarks.replies --data $(DATA) $(ARGS)
+
+# Half an hour of a core, less what an earlier run left: make bench-policies ARGS="--quick"
+bench-policies: $(VENV)/.dev
+	@$(BIN)/python -m tests.benchmarks.policies $(ARGS)
+
+# For example: make bench-off-policy DATA=../data ARGS="--quick"
+bench-off-policy: $(VENV)/.dev
+	@$(BIN)/python -m tests.benchmarks.off_policy --data $(DATA) $(ARGS)
+
+# For example: make bench-ranking-time ARGS="--decisions 20000"
+bench-ranking-time: $(VENV)/.dev
+	@$(BIN)/python -m tests.benchmarks.ranking_time $(ARGS)
 
 # For example: make prove ARGS="--only R1,R2 --seed 7 --short --write"
 prove: $(VENV)/.dev

@@ -8,7 +8,7 @@ person, or go. So what a reply is worth (bot/ranking/rewards.py) has a known mea
 
 - `linear`: contentment is a weighted sum of the features, which a linear model can say;
 - `interactions`: features count only together or from a threshold, and otherwise on each channel;
-- `endings`: the near article pleases at once and brings the customer back disappointed; a question
+- `endings`: the near article pleases at once and ends with a person; a question
   back pleases nobody, and the right article follows.
 """
 
@@ -29,6 +29,7 @@ Numbers = NDArray[np.float64]
 Kind = Literal["linear", "interactions", "endings"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
+NEAR = 0.6  # an article with a lower score is only near
 VISITS = 4000  # different ones of a world; customers come with one of them at random
 CHANNELS = ("telegram", "slack", "web")
 LANGUAGES: tuple[Language, ...] = ("en", "zh")
@@ -101,8 +102,8 @@ def world(kind: Kind, seed: int, visits: int = VISITS) -> World:
     liking = _LIKINGS[kind](rng)
     if kind != "endings":
         return World(kind, [_visit(rng, liking) for _ in range(visits)], visits)
-    cleared = _made(_context(rng), [_article(0.95), _handoff(0.2)], liking)
-    back = _made(_context(rng), [_article(0.5, repeats=1.0), _handoff(0.2)], liking)
+    cleared = _made(_context(rng), [_article(0.95, rng), _handoff(0.2)], liking)
+    back = _made(_context(rng), [_handoff(0.2)], liking)
     ends = {"cleared": visits, "back": visits + 1}
     firsts = [_unclear(rng, liking, cleared, back, ends) for _ in range(visits // 2)]
     firsts += [_visit(rng, liking, asks_back=False) for _ in range(visits - len(firsts))]
@@ -173,7 +174,7 @@ def _visit(
     context, late = _context(rng), rng.choice((0.0, 0.0, 0.2, 0.4))
     slate = [_draft(rng, context.language) for _ in range(rng.choice((0, 1, 1, 2, 3)))]
     if rng.random() < 0.9:
-        slate.append(_article(rng.uniform(0.6, 1), rng))
+        slate.append(_article(rng.uniform(NEAR, 1), rng))
     if asks_back and rng.random() < 0.3:
         slate.append(
             _candidate(
@@ -192,7 +193,7 @@ def _unclear(
 ) -> Visit:
     slate = [
         _candidate("clarification", margin=rng.random() / 10, length=0.1),
-        _article(rng.uniform(0.5, 0.6), rng),
+        _article(rng.uniform(0.5, NEAR), rng),
         _handoff(0.0),
     ]
     after = [
@@ -221,10 +222,7 @@ def _draft(rng: random.Random, language: Language) -> Candidate:
     )
 
 
-def _article(
-    score: float, rng: random.Random | None = None, repeats: float | None = None
-) -> Candidate:
-    rng = rng or random.Random(0)
+def _article(score: float, rng: random.Random) -> Candidate:
     return _candidate(
         "article",
         score=score,
@@ -232,7 +230,7 @@ def _article(
         coverage=rng.random(),
         length=rng.uniform(0.1, 1),
         shares_question=rng.random(),
-        repeats=rng.choice((0.0, 0.0, 0.0, rng.random())) if repeats is None else repeats,
+        repeats=rng.choice((0.0, 0.0, 0.0, rng.random())),
     )
 
 
@@ -308,15 +306,13 @@ def _interactions(rng: random.Random) -> Callable[[Context, Candidate], float]:
 
 
 def _endings(rng: random.Random) -> Callable[[Context, Candidate], float]:
-    """Return contentment at once: high with the article that is only near, low when back again."""
+    """Return contentment at once, which is high with the article that is only near."""
     plain = _linear(rng)
     pleased = rng.uniform(0.7, 0.8)
 
     def liking(context: Context, candidate: Candidate) -> float:
-        known = candidate.features
-        if candidate.source != "article" or known["score"] > 0.6:
-            return plain(context, candidate)
-        return 0.05 if known["repeats"] == 1.0 else pleased
+        is_near = candidate.source == "article" and candidate.features["score"] < NEAR
+        return pleased if is_near else plain(context, candidate)
 
     return liking
 
