@@ -1,5 +1,6 @@
 """A policy held against the log: the rounds that bot/ranking/off_policy.py reckons with."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -77,10 +78,14 @@ class Seen:
 def look(decisions: Sequence[LoggedDecision], policy: Policy) -> Seen:
     """Let a policy see logged slates.
 
-    Raises RankingError where some were logged with another version of the features.
+    Raises RankingError where some were logged with another version of the features, or are there
+    twice.
     """
     if not all(is_of_this_version(each) for each in decisions):
         raise RankingError("Some of the log has another version of the features; leave it out.")
+    turn, times = next(iter(Counter(each.turn for each in decisions).most_common(1)), ("", 0))
+    if times > 1:
+        raise RankingError(f"The log has the reply {turn} more than once.")
     return Seen(
         decisions=decisions,
         slates=[slate_of(each) for each in decisions],

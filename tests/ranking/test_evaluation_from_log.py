@@ -91,6 +91,13 @@ def test_that_what_was_shown_by_no_chance_is_refused() -> None:
         value([replace(log[0], candidates=never), *log[1:]], Uniform())
 
 
+def test_that_a_reply_that_is_there_twice_is_refused() -> None:
+    log = first_replies(Uniform(), 7)
+
+    with pytest.raises(RankingError, match="the reply 0-0 more than once"):
+        value([*log, log[0]], Uniform())
+
+
 def test_that_a_log_of_twenty_is_refused() -> None:
     with pytest.raises(RankingError, match="20 conversations with a reward; 30 are needed"):
         value(first_replies(Uniform(), 7, visits=20), FixedOrder())
