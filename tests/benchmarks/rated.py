@@ -22,7 +22,7 @@ from tests.benchmarks.star import read
 
 Numbers = NDArray[np.float64]
 
-PASSAGES = 1_500  # characters of the passages, which stand before the question
+PASSAGES = 3_000  # characters of the passages, which stand before the question
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from bot.cli.tables import print_table
 from bot.ranking.scorer import combiner, training
-from bot.ranking.scorer.combiner import Slates
+from bot.ranking.scorer.combiner import Slates, Terms
 from bot.ranking.scorer.examples import Example
 from bot.ranking.scorer.measures import rank, ranking
 from bot.ranking.scorer.parts import NAMES
@@ -251,9 +251,11 @@ def outcomes(data: Path, seed: int) -> list[dict[str, Any]]:
             own, others = fold == number, fold != number
             model = combiner.fit(
                 _against(values[others], done[others], rng),
-                np.zeros(len(names), dtype=bool),
-                "lines",
-                0.1,
+                Terms(
+                    rising=np.zeros(len(names), dtype=bool),
+                    curved=np.zeros(len(names), dtype=bool),
+                    penalties=np.full(len(names), 0.1),
+                ),
             )
             for name, score in (*alone.items(), ("learned", model.scores)):
                 found[name].append(_area(score(values[own]), done[own]))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from bot.ranking.scorer import combiner, net
-from bot.ranking.scorer.combiner import Shape, Slates
+from bot.ranking.scorer.combiner import Slates, Terms
 from bot.ranking.scorer.net import Taught
 
 
@@ -19,11 +19,15 @@ def slates(rng: np.random.Generator, slope: float, weight: float = 1.0, count: i
     return Slates(parts.reshape(-1, 2), np.arange(count) * 3, np.full(count, weight))
 
 
-@pytest.mark.parametrize("shape", ["lines", "curves"])
-def test_that_the_combiner_finds_what_choices_hang_on(shape: Shape) -> None:
-    found = combiner.fit(
-        slates(np.random.default_rng(1), 2.0), np.array([False, False]), shape, 0.001
+def terms(*, rising: bool = False, curved: bool = True) -> Terms:
+    return Terms(
+        rising=np.array([rising] * 2), curved=np.array([curved] * 2), penalties=np.full(2, 0.001)
     )
+
+
+@pytest.mark.parametrize("curved", [False, True])
+def test_that_the_combiner_finds_what_choices_hang_on(curved: bool) -> None:
+    found = combiner.fit(slates(np.random.default_rng(1), 2.0), terms(curved=curved))
     [low, high] = found.scores(np.array([[-1.0, 0.0], [1.0, 0.0]]))
     assert 2.5 < high - low < 5.5  # 4 was put in
     [left, right] = found.scores(np.array([[0.0, -1.0], [0.0, 1.0]]))
@@ -32,24 +36,29 @@ def test_that_the_combiner_finds_what_choices_hang_on(shape: Shape) -> None:
 
 def test_that_evidence_never_counts_against_a_reply() -> None:
     against = slates(np.random.default_rng(2), -2.0)
-    free = combiner.fit(against, np.array([False, False]), "curves", 0.001)
-    held = combiner.fit(against, np.array([True, True]), "curves", 0.001)
+    free = combiner.fit(against, terms())
+    held = combiner.fit(against, terms(rising=True))
     assert free.heights[0, -1] < -1
     assert (np.diff(held.heights, axis=1) >= 0).all()
 
 
 def test_that_wrong_choices_teach_the_opposite() -> None:
-    found = combiner.fit(
-        slates(np.random.default_rng(3), 2.0, weight=-1.0), np.array([False, False]), "lines", 0.001
-    )
+    wrong = slates(np.random.default_rng(3), 2.0, weight=-1.0)
+    found = combiner.fit(wrong, terms(curved=False))
     [low, high] = found.scores(np.array([[-1.0, 0.0], [1.0, 0.0]]))
     assert high < low
 
 
+def test_that_what_may_not_bend_is_a_line() -> None:
+    found = combiner.fit(slates(np.random.default_rng(1), 2.0), terms(curved=False))
+    middle, start, end = found.knots[0].mean(), found.knots[0, 0], found.knots[0, -1]
+    [low, half, high] = found.scores(np.array([[start, 0.0], [(start + end) / 2, 0.0], [end, 0.0]]))
+    assert half == pytest.approx((low + high) / 2, rel=0.1)
+    assert start < middle < end
+
+
 def test_that_a_curve_is_level_outside_what_was_seen() -> None:
-    found = combiner.fit(
-        slates(np.random.default_rng(1), 2.0), np.array([False, False]), "curves", 0.001
-    )
+    found = combiner.fit(slates(np.random.default_rng(1), 2.0), terms())
     far = found.scores(np.array([[1e6, 0.0], [1e9, 0.0]]))
     assert far[0] == far[1]
 

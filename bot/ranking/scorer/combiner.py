@@ -8,16 +8,15 @@ counts against it: those curves only rise. What a part adds can be read.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 Numbers = NDArray[np.float64]
 Integers = NDArray[np.int64]
-Shape = Literal["lines", "curves"]
 
 QUANTILES = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
+LONGEST = 3.0  # of a ramp, in a part's standard deviations
 STEPS = 300
 RATE = 0.05
 LEVEL = 0.1  # how much a curve's mean slope is drawn to 0, beside its bends
@@ -48,6 +47,18 @@ class Slates:
 
 
 @dataclass(frozen=True, eq=False, slots=True)
+class Terms:
+    """What each part's curve may be, shape (names,): whether it may only rise, whether it may bend.
+
+    `penalties` draw curves towards straight lines, and lines towards 0.
+    """
+
+    rising: NDArray[np.bool_]
+    curved: NDArray[np.bool_]
+    penalties: Numbers
+
+
+@dataclass(frozen=True, eq=False, slots=True)
 class Combiner:
     """Curves: `knots` and `heights` of shape (names, knots); outside the knots they are level."""
 
@@ -66,25 +77,16 @@ class Combiner:
         return np.asarray(self.contributions(parts).sum(axis=1))
 
 
-def fit(slates: Slates, rising: NDArray[np.bool_], shape: Shape, penalty: float) -> Combiner:
-    """Return the curves under which the choices are most likely.
-
-    `rising` (names,) says whose curve may not fall; `penalty` draws curves towards straight lines,
-    and lines towards 0.
-    """
-    quantiles = QUANTILES if shape == "curves" else (QUANTILES[0], QUANTILES[-1])
-    knots = _knots(slates.parts, quantiles)
+def fit(slates: Slates, terms: Terms) -> Combiner:
+    """Return the curves under which the choices are most likely."""
+    knots = _knots(slates.parts, QUANTILES)
     # A curve is a sum of ramps, each rising by 1 between two knots, over the part's spread.
     ramps = np.concatenate([_ramps(slates.parts[:, i], knots[i]) for i in range(len(knots))], 1)
     steps_of = np.diff(knots, axis=1) / np.maximum(slates.parts.std(axis=0), 1e-9)[:, None]
-    size = np.minimum(steps_of, 3.0).reshape(-1)
-    features = ramps * size
-    up = np.repeat(rising, len(quantiles) - 1)
-    weights = _minimise(features, slates, up, penalty, len(quantiles) - 1)
-    heights = np.cumsum(
-        np.concatenate([np.zeros((len(knots), 1)), (weights * size).reshape(len(knots), -1)], 1), 1
-    )
-    return Combiner(knots, heights)
+    size = np.minimum(steps_of, LONGEST)
+    slopes = _minimise(ramps * size.reshape(-1), slates, terms)
+    rises = np.concatenate([np.zeros((len(knots), 1)), slopes * size], axis=1)
+    return Combiner(knots, np.cumsum(rises, axis=1))
 
 
 def loss(scores: Numbers, slates: Slates) -> float:
@@ -95,34 +97,32 @@ def loss(scores: Numbers, slates: Slates) -> float:
     return float(-(worth * np.log(np.maximum(of_choice, 1e-9))).sum() / max(worth.sum(), 1e-9))
 
 
-def _minimise(
-    features: Numbers, slates: Slates, up: NDArray[np.bool_], penalty: float, segments: int
-) -> Numbers:
-    """Return the ramps' slopes by Adam, held at 0 or above where a curve may not fall."""
-    weights = np.zeros(features.shape[1])
-    mean, square = np.zeros_like(weights), np.zeros_like(weights)
+def _minimise(features: Numbers, slates: Slates, terms: Terms) -> Numbers:
+    """Return the ramps' slopes, shape (names, ramps), by Adam within what the terms allow."""
+    shape = (len(terms.rising), features.shape[1] // len(terms.rising))
+    slopes = np.zeros(shape)
+    mean, square = np.zeros(shape), np.zeros(shape)
     worth = np.abs(slates.weights)
     total = max(worth.sum(), 1e-9)
     of_slate = np.repeat(
         np.arange(len(slates.starts)), np.diff(np.append(slates.starts, len(features)))
     )
     for step in range(1, STEPS + 1):
-        share = _chances(features @ weights, slates.starts)
+        share = _chances(features @ slopes.reshape(-1), slates.starts)
         hit = share[slates.starts]
-        pull = share.copy()
-        pull[slates.starts] -= 1
+        share[slates.starts] -= 1
         factor = np.where(slates.weights < 0, -hit / np.maximum(1 - hit, 1e-6), 1.0) * worth / total
-        gradient = features.T @ (pull * factor[of_slate])
-        slopes = weights.reshape(-1, segments)
         level = slopes.mean(axis=1, keepdims=True)
-        gradient += penalty * (slopes - level + LEVEL * level).reshape(-1)
+        gradient = (features.T @ (share * factor[of_slate])).reshape(shape)
+        gradient += terms.penalties[:, None] * (slopes - level + LEVEL * level)
         mean += 0.1 * (gradient - mean)
         square += 0.01 * (gradient**2 - square)
         rate = RATE * 0.5 * (1 + np.cos(np.pi * step / STEPS))
         moved = (mean / (1 - 0.9**step)) / (np.sqrt(square / (1 - 0.99**step)) + 1e-8)
-        weights = weights - rate * moved
-        weights = np.where(up, np.maximum(weights, 0), weights)
-    return weights
+        slopes = slopes - rate * moved
+        slopes = np.where(terms.rising[:, None], np.maximum(slopes, 0), slopes)
+        slopes = np.where(terms.curved[:, None], slopes, slopes.mean(axis=1, keepdims=True))
+    return np.asarray(slopes)
 
 
 def _chances(scores: Numbers, starts: Integers) -> Numbers:

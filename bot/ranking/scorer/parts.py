@@ -1,6 +1,7 @@
 """Everything that is known of how a reply fits a conversation, as named numbers.
 
-Those from the log and the nets are evidence for a reply: more of them never counts against it.
+Those from the log and the nets are evidence for a reply, and so is likeness to what was said: more
+of either never counts against it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -22,7 +23,8 @@ Numbers = NDArray[np.float64]
 EVIDENCE = ("popular", "popular_like", "near", "near_broad", "near_like", "fits")
 MEANING = ("close_to_last", "close_to_before", "close_to_earlier", "repeats")
 NAMES = (*EVIDENCE, "is_new", *MEANING, *wording.NAMES)
-RISING = np.array([name in EVIDENCE for name in NAMES])
+IS_EVIDENCE = np.array([name in EVIDENCE for name in NAMES])
+RISING = np.array([name in (*EVIDENCE, *MEANING[:3], *wording.SHARED) for name in NAMES])
 
 
 @dataclass(frozen=True, eq=False, slots=True, kw_only=True)

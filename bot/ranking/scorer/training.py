@@ -9,6 +9,7 @@ it foretells of choices that it was not fitted on. The nets of all folds are kep
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,18 +17,19 @@ from numpy.typing import NDArray
 from bot.errors import RankingError
 from bot.knowledge.encoder import Encoder
 from bot.ranking.scorer import combiner, evidence, net, space, wording
-from bot.ranking.scorer.combiner import Combiner, Shape, Slates
+from bot.ranking.scorer.combiner import Combiner, Slates, Terms
 from bot.ranking.scorer.conversations import conversations, folds
 from bot.ranking.scorer.evidence import Choice, Counts, Log
 from bot.ranking.scorer.examples import Example
 from bot.ranking.scorer.net import Taught
-from bot.ranking.scorer.parts import RISING, Knowledge, net_numbers, scale
+from bot.ranking.scorer.parts import IS_EVIDENCE, RISING, Knowledge, net_numbers, scale
 from bot.ranking.scorer.scorer import Scorer
 from bot.ranking.scorer.texts import Texts, digest, encoded
 
 Numbers = NDArray[np.float64]
 Integers = NDArray[np.int64]
 Progress = Callable[[str, int, int], None]
+Shape = Literal["lines", "curves"]
 
 FEWEST = 50  # examples
 FOLDS = 4
@@ -35,20 +37,20 @@ MOST_ROWS = 20_000  # examples whose texts are encoded; all others count for pop
 MOST_TEXTS = 40_000  # that are encoded
 SLATES = (64, 32, 16, 8)  # replies of a slate that are learned from, fewer where texts are many
 COMBINED = (3_000, 24)  # examples that the combiner is fitted on, and replies of each
-TRIED_ON = 1_000  # slates: where there are more, one part of them judges, else each in turn
 PARTS = 3
 NAMED_FROM = 3  # times chosen: replies that get numbers of their own in the nets
 MOST_NAMED = 1_000
 HIDDEN = (
     0.15  # of all replies, from the log and the net of a fold: what it will be to meet new ones
 )
-_CHOICES: tuple[tuple[Shape, float], ...] = (
-    ("lines", 1.0),
-    ("lines", 0.1),
-    ("lines", 0.01),
-    ("curves", 0.1),
-    ("curves", 0.01),
-    ("curves", 0.001),
+# How the combiner may be: whether evidence makes curves, the penalty of evidence, and of the rest.
+_SHAPES: tuple[tuple[Shape, float, float], ...] = (
+    ("lines", 1.0, 1.0),
+    ("lines", 0.1, 1.0),
+    ("lines", 0.01, 0.1),
+    ("curves", 0.01, 1.0),
+    ("curves", 0.01, 0.1),
+    ("curves", 0.01, 0.01),
 )
 
 
@@ -79,25 +81,27 @@ def fit(
     most, longest = COMBINED
     for_combiner = set(rng.permutation(len(learned))[:most].tolist())
     rest = _counted_only(examples, learned)
-    nets, slates = [], []
+    nets, slates, right = [], [], []
     nobody = np.zeros(len(rows.digests), dtype=bool)
     for number in range(FOLDS):
         if progress:
             progress("Folds learned", number, FOLDS)
-        others, own = of_fold != number, np.flatnonzero(of_fold == number)
+        others, own = of_fold != number, np.flatnonzero(of_fold == number).tolist()
         hidden = _hidden(rows, rng)
         nets.append(net.fit(_taught(rows, named, others, hidden), seed + number))
         log = _log(rows, others, rest, hidden)
         knowledge = Knowledge(
             space=rows.space, rarity=rows.rarity, log=log, nets=[nets[-1]], named=named
         )
+        own = [i for i in own if i in for_combiner]
+        right += [rows.digests[rows.slates[i][0]] for i in own]
         slates += [
             (knowledge.parts(each.context, each.candidates[:longest], texts), rows.weights[i])
-            for i, each in ((i, learned[i]) for i in own if i in for_combiner)
+            for i, each in ((i, learned[i]) for i in own)
         ]
     if progress:
         progress("Folds learned", FOLDS, FOLDS)
-    fused, tried = _combined(_slates(slates), rng)
+    fused, tried = _combined(_slates(slates), right)
     whole = Knowledge(
         space=rows.space,
         rarity=rows.rarity,
@@ -269,22 +273,36 @@ def _slates(measured: Sequence[tuple[Numbers, float]]) -> Slates:
     )
 
 
-def _combined(slates: Slates, rng: np.random.Generator) -> tuple[Combiner, dict[str, object]]:
-    """Return the combiner of the shape that foretells best, and what was tried."""
-    count = len(slates.starts)
-    part = rng.permutation(np.arange(count) % PARTS)
+def _combined(slates: Slates, right: Sequence[str]) -> tuple[Combiner, dict[str, object]]:
+    """Return the combiner of the shape that foretells best, and what was tried.
+
+    `right` are the digests of what was chosen. What judges has other right replies than what was
+    fitted, so that no shape wins by telling one known reply from another by its length or words.
+    """
+    part = np.array([int(each, 16) % PARTS for each in right])
     losses = {}
-    for shape, penalty in _CHOICES:
+    for shape in _SHAPES:
         found = []
-        for number in range(1 if count > TRIED_ON else PARTS):
+        for number in range(PARTS):
             rest, own = np.flatnonzero(part != number), np.flatnonzero(part == number)
-            fitted = combiner.fit(slates.some(rest), RISING, shape, penalty)
-            held_out = slates.some(own)
-            found.append(combiner.loss(fitted.scores(held_out.parts), held_out))
-        losses[shape, penalty] = float(np.mean(found))
-    shape, penalty = min(losses, key=lambda each: losses[each])
-    told = {f"{shape} {penalty:g}": round(value, 4) for (shape, penalty), value in losses.items()}
-    return combiner.fit(slates, RISING, shape, penalty), {
-        "combiner": f"{shape} {penalty:g}",
-        "losses": told,
-    }
+            if len(own) and len(rest):
+                fitted = combiner.fit(slates.some(rest), _terms(*shape))
+                held_out = slates.some(own)
+                found.append(combiner.loss(fitted.scores(held_out.parts), held_out))
+        losses[shape] = float(np.mean(found)) if found else 0.0
+    best = min(losses, key=lambda each: losses[each])
+    told = {_told(*shape): round(value, 4) for shape, value in losses.items()}
+    return combiner.fit(slates, _terms(*best)), {"combiner": _told(*best), "losses": told}
+
+
+def _terms(shape: Shape, evidence: float, rest: float) -> Terms:
+    """Only evidence may bend: curves of lengths and words would learn known replies by heart."""
+    return Terms(
+        rising=RISING,
+        curved=IS_EVIDENCE & (shape == "curves"),
+        penalties=np.where(IS_EVIDENCE, evidence, rest),
+    )
+
+
+def _told(shape: Shape, evidence: float, rest: float) -> str:
+    return f"{shape}, {evidence:g} and {rest:g}"

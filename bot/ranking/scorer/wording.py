@@ -75,12 +75,9 @@ def described(
     return dict(zip(NAMES, np.array(rows, dtype=np.float64).T, strict=True))
 
 
+SHARED = ("shares_last", "covered", "words_of_last", "words_of_earlier", "numbers_known")
 NAMES = (
-    "shares_last",
-    "covered",
-    "words_of_last",
-    "words_of_earlier",
-    "numbers_known",
+    *SHARED,
     "numbers_new",
     "said_before",
     "length",
