@@ -18,9 +18,11 @@ class KeptVectors(E5Encoder):
         super().__init__()
         self._file = file
         self._known: dict[str, Vectors] = {}
+        self._stored = 0
         if file.exists():
             with np.load(file) as kept:
                 self._known = dict(zip(kept["digests"].tolist(), kept["vectors"], strict=True))
+            self._stored = len(self._known)
 
     def questions(self, texts: Sequence[str]) -> Vectors:
         """Return an array of shape (texts, 384)."""
@@ -42,10 +44,13 @@ class KeptVectors(E5Encoder):
         return np.stack([self._known[key] for key in keys]).astype(np.float32)
 
     def keep(self) -> None:
-        """Write the file anew, whole or not at all."""
+        """Write the file anew where there are new vectors, whole or not at all."""
+        if len(self._known) == self._stored:
+            return
         self._file.parent.mkdir(parents=True, exist_ok=True)
         new = self._file.with_suffix(".new.npz")
         np.savez(
             new, digests=np.array(list(self._known)), vectors=np.stack([*self._known.values()])
         )
         new.replace(self._file)
+        self._stored = len(self._known)
