@@ -8,6 +8,7 @@ the same `matrix`. Changing what a name means makes a new VERSION; a policy of a
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -112,6 +113,7 @@ def _confidence(candidate: Candidate) -> float:
     return math.exp(min(known, 0.0) / max(len(candidate.text) / _LETTERS_A_TOKEN, 1.0))
 
 
+@lru_cache(maxsize=2_000)  # articles' texts come again and again
 def _stems(text: str) -> frozenset[str]:
     return frozenset(stem(word) for word in content_words(text))
 
