@@ -1,7 +1,7 @@
 """Articles in the database: bringing them in, and the full-text search over their passages."""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, MutableMapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
@@ -15,6 +15,7 @@ from bot.messages import Passage, PassageId
 # A word in the title says more than one in a heading, and that more than one in the text.
 TITLE_WEIGHT, HEADING_WEIGHT, TEXT_WEIGHT, QUESTIONS_WEIGHT = 3.0, 2.0, 1.0, 1.0
 LOOKED_AT = 5_000  # passages, for one question
+COMMON = 500  # passages that have a word: so many are not counted for each question
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,15 +131,22 @@ class Matched:
     rarity: Mapping[str, float]
 
 
-def find(db: Database, question: str, limit: int, *, total: int) -> Matched:
+def find(
+    db: Database,
+    question: str,
+    limit: int,
+    *,
+    total: int,
+    counted: MutableMapping[str, int] | None = None,
+) -> Matched:
     """Return the passages that share most with the question's words.
 
     `total` is the number of passages in use: where there are many, common words are left out if
-    rarer ones tell enough, since each costs a look at all its passages.
+    rarer ones tell enough, since each costs a look at all its passages. Counting is such a look,
+    too: `counted` keeps in how many passages each common word is, for as long as none changes.
     """
     asked = content_words(question)
-    # Counting is a look at all of a word's passages, too: once for each stem.
-    counts = _documents(db, list(dict.fromkeys(stem(word) for word in asked)))
+    counts = _counts(db, list(dict.fromkeys(stem(word) for word in asked)), counted)
     searched = _telling(asked, counts) if total > LOOKED_AT else asked
     return Matched(
         matches=_matches(db, searched, limit),
@@ -176,6 +184,17 @@ def _telling(asked: Sequence[str], counts: Mapping[str, int]) -> list[str]:
             break
         kept.append(word)
     return kept
+
+
+def _counts(
+    db: Database, stems: Sequence[str], counted: MutableMapping[str, int] | None
+) -> dict[str, int]:
+    """Return in how many passages each stem is, and keep the common ones, which are few."""
+    known = {} if counted is None else counted
+    found = {each: known[each] for each in stems if each in known}
+    found |= _documents(db, [each for each in stems if each not in found])
+    known.update({each: number for each, number in found.items() if number >= COMMON})
+    return {each: found[each] for each in stems}
 
 
 def _documents(db: Database, stems: Sequence[str]) -> dict[str, int]:

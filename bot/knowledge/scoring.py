@@ -151,6 +151,18 @@ def evidence(
     return among_each_other(alone)
 
 
+def contenders(passages: Sequence[Passage], found: Found, number: int) -> list[Passage]:
+    """Return the passages that can be among so many closest, whichever words they have.
+
+    Words are costly to count, and bring a passage nearer by PASSAGE_COVERAGE_WEIGHT at most.
+    """
+    if len(passages) <= number or any(each.id not in found.likeness for each in passages):
+        return list(passages)
+    alike = {each.id: found.likeness[each.id].passage for each in passages}
+    least = sorted(alike.values(), reverse=True)[number - 1] - PASSAGE_COVERAGE_WEIGHT
+    return [each for each in passages if alike[each.id] >= least]
+
+
 def passage_hit(passage: Passage, score: float, found: Found) -> Hit:
     """Return a passage of an article with that score as a hit."""
     covered = coverage(passage_stems(passage), found.rarity)

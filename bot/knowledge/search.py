@@ -29,7 +29,16 @@ from bot.knowledge.collection import Collection, counterpart
 from bot.knowledge.encoder import Encoder, Vectors
 from bot.knowledge.followups import CLEARLY, in_context
 from bot.knowledge.meaning import Meaning
-from bot.knowledge.scoring import ENOUGH, Evidence, Found, Hit, evidence, passage_hit, rerankers
+from bot.knowledge.scoring import (
+    ENOUGH,
+    Evidence,
+    Found,
+    Hit,
+    contenders,
+    evidence,
+    passage_hit,
+    rerankers,
+)
 from bot.knowledge.vectors import Likeness, Text, keep_vectors, known_vectors
 from bot.log.store import Store
 from bot.messages import Language, Passage, PassageId
@@ -94,7 +103,7 @@ class Weighed:
         name, found = shown or article, self.found
         if self.vector is not None:
             found = replace(found, likeness=self.collection.likeness(self.vector, name))
-        passages = self.collection.passages_of(name)
+        passages = contenders(self.collection.passages_of(name), found, PASSAGES_EACH)
         hits = [passage_hit(passage, self.scores[article], found) for passage in passages]
         return sorted(hits, key=lambda hit: hit.closeness, reverse=True)[:PASSAGES_EACH]
 
@@ -113,6 +122,7 @@ class Knowledge:
         self._collection = Collection()  # of all articles
         self._audiences: Mapping[str, frozenset[str]] = {}
         self._views: dict[frozenset[str], Collection] = {}  # by the articles left out
+        self._counted: dict[str, int] = {}  # see `index.find`
 
     async def sync(
         self,
@@ -294,7 +304,10 @@ class Knowledge:
         total = len(self._collection.passages)
         # What is for others takes no place on the shortlist.
         number = SHORTLIST + total - len(collection.passages)
-        matched = await self._store.read(lambda db: index.find(db, question, number, total=total))
+        counted = self._counted
+        matched = await self._store.read(
+            lambda db: index.find(db, question, number, total=total, counted=counted)
+        )
         # An article can be retired between the two searches.
         there = [key for key in matched.matches if key in collection.passages][:SHORTLIST]
         matches = {key: matched.matches[key] for key in there}
@@ -348,7 +361,7 @@ class Knowledge:
 
     async def _load(self) -> None:
         """Read passages and vectors into memory."""
-        self._collection, self._views = await self._read(frozenset()), {}
+        self._collection, self._views, self._counted = await self._read(frozenset()), {}, {}
 
     async def _read(self, hidden: frozenset[str]) -> Collection:
         """Return the articles as the database has them, without some."""

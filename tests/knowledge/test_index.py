@@ -204,6 +204,21 @@ def test_that_rare_words_weigh_more(db: Database) -> None:
     assert weights["submarin"] > weights["zeppelin"] > weights["return"] > 0
 
 
+def test_that_common_words_are_counted_once_and_rare_ones_are_not_kept(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bot.knowledge.index.COMMON", 2)
+    sync(db, [ENGLISH, article("b", "Return it."), article("c", "Zeppelin.")], NOW)
+    counted: dict[str, int] = {}
+
+    first = find(db, "return a zeppelin", 5, total=3, counted=counted)
+    again = find(db, "return a zeppelin", 5, total=3, counted=counted)
+
+    assert counted == {"return": 3}
+    assert first == again == find(db, "return a zeppelin", 5, total=3)
+    assert list(again.rarity) == ["return", "zeppelin"]
+
+
 def test_that_a_question_without_topics_has_no_weights(db: Database) -> None:
     assert find(db, "how are you", 5, total=0).rarity == {}
     assert find(db, "你好吗", 5, total=0).matches == {}

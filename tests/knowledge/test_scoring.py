@@ -1,6 +1,7 @@
 """How likely an article answers: shares of words, places among others, where answers begin."""
 
 import math
+import random
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -17,6 +18,7 @@ from bot.knowledge.scoring import (
     Rarity,
     Reranker,
     among_each_other,
+    contenders,
     coverage,
     evidence,
     passage_hit,
@@ -183,3 +185,32 @@ def test_that_having_no_rival_is_no_answer_by_itself() -> None:
 
     assert words.probability(Evidence(coverage=0.05, match=0.02)) < ENOUGH
     assert words.probability(Evidence(coverage=1.0, match=1.0)) >= ENOUGH
+
+
+def test_that_no_passage_that_words_can_bring_to_the_front_is_passed_over() -> None:
+    rng = random.Random(7)
+    rarity = {"parcel": 1.0, "arriv": 2.0, "custom": 3.0}
+    passed_over = 0
+    for _ in range(100):
+        texts = [" ".join(rng.sample(["parcel", "arriving", "customs"], 2)) for _ in range(9)]
+        passages = [passage(text, f"p{number}") for number, text in enumerate(texts)]
+        likeness = {each.id: Likeness(rng.uniform(0.8, 0.95), 0.0) for each in passages}
+        of = found(rarity=rarity, likeness=likeness)
+
+        kept = contenders(passages, of, 2)
+
+        assert two_closest(kept, of) == two_closest(passages, of)
+        passed_over += len(passages) - len(kept)
+    assert passed_over > 300
+
+
+def two_closest(passages: Sequence[Passage], of: Found) -> list[PassageId]:
+    hits = [passage_hit(each, 0.9, of) for each in passages]
+    best = sorted(hits, key=lambda hit: hit.closeness, reverse=True)[:2]
+    return [hit.passage.id for hit in best]
+
+
+def test_that_all_passages_contend_where_words_alone_decide() -> None:
+    passages = [passage(f"Delivery {number}.", f"p{number}") for number in range(5)]
+
+    assert contenders(passages, found(), 2) == passages

@@ -213,6 +213,21 @@ async def test_that_retired_articles_are_not_found(knowledge: Knowledge, article
     assert "en/returns" not in {found.passage.article for found in hits}
 
 
+async def test_that_common_words_are_counted_anew_after_a_change(
+    knowledge: Knowledge, articles: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bot.knowledge.index.COMMON", 1)
+    (articles / "en" / "tent.md").write_text("---\ntitle: Tent\n---\nA zeppelin.")
+    await knowledge.sync(articles, NOW)
+    before = await knowledge.weigh("zeppelin", "en")
+    (articles / "en" / "boat.md").write_text("---\ntitle: Boat\n---\nA zeppelin, too.")
+
+    await knowledge.sync(articles, NOW)
+
+    after = await knowledge.weigh("zeppelin", "en")
+    assert after.found.rarity["zeppelin"] < before.found.rarity["zeppelin"]
+
+
 async def test_that_the_closest_passages_of_an_article_come_first(
     knowledge: Knowledge, articles: Path
 ) -> None:
