@@ -98,7 +98,7 @@ class PassageMatrix:
             for article in dict.fromkeys(self._articles)
             if (listed := questions.get(article))
         }
-        self.usual = Scales(self._wholes.usual(self._asked), self._asked.usual(self._asked))
+        self.usual = self._usual(questions)
 
     def nearest(self, question: Vectors, number: int) -> list[PassageId]:
         """Return the ids of so many passages that are most like it, then of those asked for so."""
@@ -127,6 +127,21 @@ class PassageMatrix:
     def scales(self, question: Vectors) -> Scales:
         """Return how the question's cosines with all rows are spread."""
         return Scales(self._wholes.scale(question), self._asked.scale(question))
+
+    def _usual(self, questions: Mapping[str, Sequence[str]]) -> Scales:
+        """Return how like the texts are to headings and listed questions of other articles.
+
+        In a small collection an article's own ones would make up much of what is usual.
+        """
+        own = []
+        for article, rows in _rows_by_article(self._articles).items():
+            listed = self._listed.get(article, ())
+            own.append((rows, sorted({*self._headings[rows].tolist(), *listed})))
+        wholes, asked = self._wholes, self._asked
+        return Scales(
+            wholes.usual(asked, own),
+            asked.usual(asked, [(numbers, numbers) for _, numbers in own]),
+        )
 
     def _likest_listed(self, article: str, question: Vectors) -> float | None:
         listed = self._listed.get(article)
@@ -160,12 +175,25 @@ class _Rows:
         variance = float(question @ self._moments @ question) - mean**2
         return Scale(mean, math.sqrt(max(variance, 0.0)))
 
-    def usual(self, others: "_Rows") -> Scale:
-        """Return mean and standard deviation of the cosines of all rows with all of `others`."""
-        mean = float(self._mean @ others._mean)
+    def usual(self, others: "_Rows", own: Iterable[tuple[Sequence[int], Sequence[int]]]) -> Scale:
+        """Return mean and standard deviation of the cosines of all rows with all of `others`.
+
+        Rows of both in one of `own` are not counted with each other, if any others are left.
+        """
+        pairs = float(len(self.vectors) * len(others.vectors))
+        total = pairs * float(self._mean @ others._mean)
         # The mean of (a·b)² over all pairs is the sum of the products of both second moments.
-        variance = float((self._moments * others._moments).sum()) - mean**2
-        return Scale(mean, math.sqrt(max(variance, 0.0)))
+        squares = pairs * float((self._moments * others._moments).sum())
+        left_pairs, left_total, left_squares = pairs, total, squares
+        for rows, numbers in own:
+            cosines = self.vectors[rows] @ others.vectors[numbers].T
+            left_pairs -= cosines.size
+            left_total -= float(cosines.sum())
+            left_squares -= float((cosines**2).sum())
+        if left_pairs >= 1:
+            pairs, total, squares = left_pairs, left_total, left_squares
+        mean = total / pairs
+        return Scale(mean, math.sqrt(max(squares / pairs - mean**2, 0.0)))
 
 
 def _largest(values: Vectors, number: int) -> NDArray[np.intp]:
@@ -185,7 +213,7 @@ def _owners(
     owners: dict[str, list[int]] = {}
     for row, heading in enumerate(headings):
         owners.setdefault(heading.digest, []).append(row)
-    for article, rows in _rows_by_article(passages).items():
+    for article, rows in _rows_by_article([passage.article for passage in passages]).items():
         wholes = [texts_of(passages[row])[0].digest for row in rows]
         for question in questions.get(article, ()):
             digest = Text(question, is_question=True).digest
@@ -214,8 +242,8 @@ def keep_vectors(db: Database, encoder: str, texts: Sequence[Text], vectors: Vec
     )
 
 
-def _rows_by_article(passages: Sequence[Passage]) -> dict[str, list[int]]:
+def _rows_by_article(articles: Iterable[str]) -> dict[str, list[int]]:
     rows: dict[str, list[int]] = {}
-    for row, passage in enumerate(passages):
-        rows.setdefault(passage.article, []).append(row)
+    for row, article in enumerate(articles):
+        rows.setdefault(article, []).append(row)
     return rows

@@ -146,6 +146,25 @@ def test_that_the_scales_are_those_of_all_cosines() -> None:
         assert found == pytest.approx((cosines.mean(), cosines.std()), abs=1e-5)
 
 
+def test_that_what_is_usual_is_told_by_the_headings_and_questions_of_other_articles() -> None:
+    passages, vectors = many(60, with_headings=True)
+    passages = [replace(each, article=f"a{row // 3}") for row, each in enumerate(passages)]
+    listed = Text("Is it free?", is_question=True)
+    vectors[listed.digest] = vectors[texts_of(passages[0])[0].digest]
+    wholes, headings = (
+        np.stack([vectors[texts_of(each)[kind].digest] for each in passages]) for kind in (0, 1)
+    )
+    articles = np.arange(60) // 3
+    asked, owners = np.vstack([headings, wholes[:1]]), np.append(articles, 0)
+
+    usual = PassageMatrix(passages, {"a0": [listed.text]}, vectors).usual
+
+    for scale, rows, own in ((usual.passages, wholes, articles), (usual.asked, asked, owners)):
+        others = (rows @ asked.T)[own[:, None] != owners[None]]
+        found = (scale.mean, scale.deviation)
+        assert found == pytest.approx((others.mean(), others.std()), abs=1e-5)
+
+
 def test_that_a_place_counts_deviations_and_no_scale_is_too_narrow() -> None:
     assert Scale(0.8, 0.02).place(0.86) == pytest.approx(3)
     assert Scale(0.8, 0.0).place(0.81) == pytest.approx(1)
