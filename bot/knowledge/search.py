@@ -27,7 +27,7 @@ from bot.knowledge import index, library
 from bot.knowledge.articles import Broken
 from bot.knowledge.collection import Collection, counterpart
 from bot.knowledge.encoder import Encoder, Vectors
-from bot.knowledge.followups import CLEARLY, in_context
+from bot.knowledge.followups import CLEARLY, in_context, names_nothing
 from bot.knowledge.meaning import Meaning
 from bot.knowledge.scoring import (
     ENOUGH,
@@ -191,9 +191,10 @@ class Knowledge:
 
         An article in another language counts where none in the question's own answers it.
         `history` are the turns before, oldest first, customer and bot in turn: a question that no
-        article answers by itself is searched with them too ("And how long?"). Where the encoder
-        would take longer than `encoder_seconds`, words alone decide. `audience` are the names that
-        the asker has: what is for others is as if it were not there.
+        article answers by itself is searched with them too, and of one that names nothing ("And
+        how long?") only what is found with them counts. Where the encoder would take longer than
+        `encoder_seconds`, words alone decide. `audience` are the names that the asker has: what is
+        for others is as if it were not there.
         """
         weighed = await self.weigh(
             question,
@@ -217,12 +218,13 @@ class Knowledge:
         started = time.monotonic()
         collection = await self._view(audience)
         alone = await self._weigh(collection, question, language, encoder_seconds)
-        if not history or alone.best >= ENOUGH:
+        is_bare = names_nothing(question)
+        if not history or (alone.best >= ENOUGH and not is_bare):
             return alone
         left = max(encoder_seconds - (time.monotonic() - started), 0.0)
         longer = in_context(question, history, language)
         together = await self._weigh(collection, longer, language, left)
-        return together if together.best > alone.best + CLEARLY else alone
+        return together if is_bare or together.best > alone.best + CLEARLY else alone
 
     async def _view(self, audience: Sized[str]) -> Collection:
         """Return the articles that somebody may be answered from."""

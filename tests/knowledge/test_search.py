@@ -255,6 +255,24 @@ async def test_that_a_question_is_completed_by_the_turns_before_it(
     assert completed[0].passage.article == "en/delivery"
 
 
+@pytest.mark.parametrize("question", ["And how long?", "And how much is that, please?"])
+async def test_that_a_question_which_names_nothing_is_about_the_turns_before_it(
+    knowledge: Knowledge, articles: Path, question: str
+) -> None:
+    loans = "## How much and how long\n\nMuch can be borrowed, for as long as three weeks, please."
+    (articles / "en" / "loans.md").write_text(f"---\ntitle: How long, how much\n---\n\n{loans}")
+    await knowledge.sync(articles, NOW)
+    await knowledge.encode(no_progress)
+    history = ["What is standard delivery?", "Standard delivery costs 4.90 EUR and takes 3 days."]
+
+    alone = await knowledge.search(question, "en")
+    completed = await knowledge.search(question, "en", history=history)
+
+    assert alone[0].passage.article == "en/loans"
+    assert alone[0].is_answer
+    assert completed[0].passage.article == "en/delivery"
+
+
 async def test_that_the_turns_before_change_nothing_where_the_question_says_enough(
     knowledge: Knowledge, articles: Path
 ) -> None:
