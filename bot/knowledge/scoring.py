@@ -83,9 +83,9 @@ class Evidence:
     `level`: the same against what is usual for questions, which tells those about nothing here.
     `coverage`: share of the question's words, by rarity, that a passage and the listed questions
     have. `match`: BM25 by the sum of these rarities. `title`: share of the title's words that the
-    question has. `is_foreign`: it is in another language. `share`: the logarithm of its share in a
-    softmax of `fused` over all articles, 0 where it has no rival. `best_level`: the highest `level`
-    of all articles.
+    question has. `is_foreign`: it is in another language. `is_listed`: it lists how customers ask.
+    `share`: the logarithm of its share in a softmax of `fused` over all articles, 0 where it has no
+    rival. `best_level`: the highest `level` of all articles.
     """
 
     standing: float = 0.0
@@ -94,6 +94,7 @@ class Evidence:
     match: float = 0.0
     title: float = 0.0
     is_foreign: float = 0.0
+    is_listed: float = 0.0
     share: float = 0.0
     best_level: float = 0.0
 
@@ -101,6 +102,26 @@ class Evidence:
     def words(self) -> float:
         """What the words say: the mean of `coverage` and `match`."""
         return (self.coverage + self.match) / 2
+
+    @property
+    def own_level(self) -> float:
+        """The highest level of all articles, for one in the question's language."""
+        return 0.0 if self.is_foreign else self.best_level
+
+    @property
+    def own_listed(self) -> float:
+        """Whether it lists how customers ask in the question's language."""
+        return 0.0 if self.is_foreign else self.is_listed
+
+    @property
+    def foreign_level(self) -> float:
+        """Its own level, for one in another language: others' are no measure for it."""
+        return self.level if self.is_foreign else 0.0
+
+    @property
+    def foreign_standing(self) -> float:
+        """Its standing, for one in another language."""
+        return self.standing if self.is_foreign else 0.0
 
     @property
     def fused(self) -> float:
@@ -200,6 +221,7 @@ def _alone(found: Found, passages: Sequence[Passage], asked: frozenset[str]) -> 
         match=match / rarities if rarities else 0.0,
         title=len(title & found.rarity.keys()) / len(title) if title else 0.0,
         is_foreign=float(language != found.language),
+        is_listed=float(bool(asked)),
     )
 
 

@@ -4,12 +4,14 @@ python -m tests.benchmarks.reranking --data FOLDER              (train)
 python -m tests.benchmarks.reranking --data FOLDER --held-out   (measure)
 
 Trained on the example shop's tuning questions (as it is, without the listed questions, and each
-language against the articles of the other) and on parts of help_arduino and crosswoz_zh. The other
-sets of tests/benchmarks/retrieval_sets.py, and the shop's held-out questions, are never seen.
+language against the articles of the other), on two made companies without listed questions
+(tests/benchmarks/trades), and on parts of help_arduino and crosswoz_zh. The other sets of
+tests/benchmarks/retrieval_sets.py, the third company, and the shop's held-out questions, are never
+seen.
 
 A logistic regression learns from the first article of each question (by the fused sum) whether it
-answers. Each set counts the same, the shop three times, since its questions are those of customers;
-in each, the questions without an answer count two thirds of the others.
+answers. Each set counts the same, the companies three times, since their questions are those of
+customers; in each, the questions without an answer count two thirds of the others.
 """
 
 import argparse
@@ -26,12 +28,19 @@ from numpy.typing import NDArray
 
 from bot.cli.tables import print_table
 from bot.knowledge.scoring import ENOUGH, rerankers
-from tests.benchmarks.reranking_cases import Case, Gathered
+from tests.benchmarks.reranking_cases import TRADES, Case, Gathered
 
 MADE = Path("bot") / "knowledge" / "reranker.json"
-MEANING = ("share", "best_level", "is_foreign")
+MEANING = (
+    "share",
+    "own_level",
+    "own_listed",
+    "is_foreign",
+    "foreign_level",
+    "foreign_standing",
+)
 WORDS = ("share", "words", "is_foreign")
-CUSTOMERS = ("shop", "shop plain")
+CUSTOMERS = ("shop", "shop plain", *TRADES)
 CUSTOMERS_SHARE = 3.0
 UNANSWERABLE_SHARE = 2 / 3
 WRONG_COSTS = 2.0  # a needless hand-off costs 1

@@ -7,7 +7,7 @@ once their articles are taken away, and for strangers, which were asked of anoth
 import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Literal
 
 import frontmatter
@@ -33,6 +33,10 @@ from tests.benchmarks.retrieval_sets import (
 )
 
 SHOP = Path("examples") / "shop"
+# Made companies with their articles, in both languages and without listed questions.
+MADE = Path(__file__).with_name("trades")
+TRADES = ("dental", "internet")
+TRADES_HELD_OUT = ("library",)
 STRANGERS = 25  # questions of each other set
 SEEN = (arduino, crosswoz)
 HELD_OUT = (mtrag, dify, kdconv)
@@ -62,6 +66,7 @@ class Gathered:
         self.words: list[Case] = []
         self._encoder = E5Encoder()
         self._file = SHOP / ("questions.jsonl" if is_held_out else "questions-tuning.jsonl")
+        self._trades = TRADES_HELD_OUT if is_held_out else TRADES
         sets = HELD_OUT if is_held_out else SEEN
         self._public = [shortened(each) for of in sets for each in of(data)]
         self._pools = {each.name: _with_context(each.asked) for each in self._public}
@@ -74,6 +79,9 @@ class Gathered:
             with opened(name, self._encoder) as (knowledge, folder):
                 _write_shop(folder, languages, is_listed=is_listed)
                 await self._ask(name, "shop", self._of_shop(languages), knowledge, folder)
+        for name in self._trades:
+            with opened(name, self._encoder) as (knowledge, _):
+                await self._ask(name, name, _of_trade(name), knowledge, MADE / name / "articles")
         for of in self._public:
             with opened(f"{of.name} part", self._encoder) as (knowledge, folder):
                 write_pages(of, folder)
@@ -146,6 +154,21 @@ def _write_shop(folder: Path, languages: Sequence[Language], *, is_listed: bool)
             target = folder / language / path.name
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_text(frontmatter.dumps(post, allow_unicode=True), encoding="utf-8")
+
+
+def _of_trade(name: str) -> list[Asked]:
+    """Return the questions of a made company, with the ids of their articles."""
+    folder = MADE / name / "articles"
+    ids = [str(path.relative_to(folder).with_suffix("")) for path in sorted(folder.rglob("*.md"))]
+    found = []
+    for each in read_questions(MADE / name / "questions.jsonl"):
+        question, history = clean(each.question), tuple(clean(turn) for turn in each.history)
+        language = language_of(question, language_of(history[-1]) if history else None)
+        articles = tuple(key for key in ids if PurePosixPath(key).name in each.articles)
+        found.append(
+            Asked(question=question, articles=articles, language=language, history=history)
+        )
+    return _with_context(found)
 
 
 def _with_context(asked: Sequence[Asked]) -> list[Asked]:
