@@ -85,7 +85,8 @@ class Evidence:
     have. `match`: BM25 by the sum of these rarities. `title`: share of the title's words that the
     question has. `is_foreign`: it is in another language. `is_listed`: it lists how customers ask.
     `share`: the logarithm of its share in a softmax of `fused` over all articles, 0 where it has no
-    rival. `best_level`: the highest `level` of all articles.
+    rival. `best_level`: the highest `level` of all articles. `best_listed`: `is_listed` of the one
+    with the highest `fused`, so that it changes no order.
     """
 
     standing: float = 0.0
@@ -97,6 +98,7 @@ class Evidence:
     is_listed: float = 0.0
     share: float = 0.0
     best_level: float = 0.0
+    best_listed: float = 0.0
 
     @property
     def words(self) -> float:
@@ -110,8 +112,8 @@ class Evidence:
 
     @property
     def own_listed(self) -> float:
-        """Whether it lists how customers ask in the question's language."""
-        return 0.0 if self.is_foreign else self.is_listed
+        """Whether the first article lists how customers ask, for one in the asked language."""
+        return 0.0 if self.is_foreign else self.best_listed
 
     @property
     def foreign_level(self) -> float:
@@ -241,10 +243,16 @@ def among_each_other(alone: Mapping[str, Evidence]) -> dict[str, Evidence]:
     """Return the evidence with what an article is beside the others."""
     if not alone:
         return {}
-    best = max(each.fused for each in alone.values())
+    first = max(alone.values(), key=lambda each: each.fused)
+    best = first.fused
     rivals = math.log(sum(math.exp((each.fused - best) / SOFTNESS) for each in alone.values()))
     best_level = max(each.level for each in alone.values())
     return {
-        name: replace(each, share=(each.fused - best) / SOFTNESS - rivals, best_level=best_level)
+        name: replace(
+            each,
+            share=(each.fused - best) / SOFTNESS - rivals,
+            best_level=best_level,
+            best_listed=first.is_listed,
+        )
         for name, each in alone.items()
     }

@@ -133,6 +133,29 @@ def test_that_an_article_in_another_language_is_told_apart() -> None:
     assert (weighed["en"].is_foreign, weighed["zh"].is_foreign) == (1.0, 0.0)
 
 
+def test_that_an_article_in_another_language_answers_only_where_it_is_near_itself() -> None:
+    meaning = rerankers()["meaning"]
+    near = Evidence(is_foreign=1.0, standing=2.7, level=0.1, best_level=0.5)
+    far = Evidence(is_foreign=1.0, standing=1.8, level=-1.3, best_level=0.5)
+
+    assert meaning.probability(near) >= ENOUGH
+    assert meaning.probability(far) < ENOUGH
+
+
+def test_that_listed_questions_of_the_first_article_count_for_all_in_its_language() -> None:
+    listed, plain = Evidence(standing=2.0, is_listed=1.0), Evidence(standing=1.0)
+    foreign = Evidence(standing=1.5, is_foreign=1.0)
+
+    weighed = among_each_other({"listed": listed, "plain": plain, "foreign": foreign})
+
+    assert {name: each.own_listed for name, each in weighed.items()} == {
+        "listed": 1.0,
+        "plain": 1.0,
+        "foreign": 0.0,
+    }
+    assert among_each_other({"plain": plain})["plain"].own_listed == 0.0
+
+
 def test_that_the_share_of_the_title_in_the_question_counts() -> None:
     assert weigh(found(rarity={"deliveri": 1.0}), ENGLISH)["en"].title == 1.0
     assert weigh(found(rarity={"parcel": 1.0}), ENGLISH)["en"].title == 0.0
