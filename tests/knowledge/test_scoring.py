@@ -135,8 +135,8 @@ def test_that_an_article_in_another_language_is_told_apart() -> None:
 
 def test_that_an_article_in_another_language_answers_only_where_it_is_near_itself() -> None:
     meaning = rerankers()["meaning"]
-    near = Evidence(is_foreign=1.0, standing=2.7, level=0.1, best_level=0.5)
-    far = Evidence(is_foreign=1.0, standing=1.8, level=-1.3, best_level=0.5)
+    near = Evidence(is_foreign=1.0, standing=2.7, level=0.1, best_level=0.5, share=-0.3)
+    far = Evidence(is_foreign=1.0, standing=1.85, level=-1.7, best_level=0.5, share=-0.9)
 
     assert meaning.probability(near) >= ENOUGH
     assert meaning.probability(far) < ENOUGH
