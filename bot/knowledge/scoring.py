@@ -155,7 +155,7 @@ def rerankers() -> Mapping[Means, Reranker]:
 
 def stems(text: str) -> frozenset[str]:
     """Return the stems of a text's words: what coverage is counted on."""
-    return frozenset(stem(word) for word in words(text))
+    return frozenset(map(stem, words(text)))
 
 
 @lru_cache(20_000)
