@@ -35,8 +35,10 @@ from bot.knowledge.scoring import (
     Found,
     Hit,
     contenders,
+    coverage,
     evidence,
     passage_hit,
+    passage_stems,
     rerankers,
 )
 from bot.knowledge.vectors import Likeness, Text, keep_vectors, known_vectors
@@ -48,6 +50,7 @@ logger = logging.getLogger(__name__)
 SHORTLIST = 20  # passages from each of the two searches
 ARTICLES_FOUND = 3
 PASSAGES_EACH = 2
+LEAST_OF_IT = 0.1  # share of a question's words, by rarity, that an article found with the turns has
 ENCODED_AT_ONCE = 8
 LIKELY_QUESTION_SECONDS = 0.03  # until questions have been timed
 _WEIGHT_OF_NEWEST = 0.1
@@ -97,6 +100,14 @@ class Weighed:
     def order(self) -> Sequence[str]:
         """The articles, best first; see `Collection.in_order`."""
         return self.collection.in_order(self.scores, self.found.language)
+
+    def has_words_of_it(self, article: str) -> bool:
+        """Return whether an article has enough of the question's own words to be about it."""
+        asked = self.collection.asked_stems(article)
+        return any(
+            coverage(passage_stems(each) | asked, self.found.rarity) >= LEAST_OF_IT
+            for each in self.collection.passages_of(article)
+        )
 
     def hits(self, article: str, *, shown: str | None = None) -> list[Hit]:
         """Return the closest passages of an article, or of the one `shown` for it."""
@@ -224,7 +235,10 @@ class Knowledge:
         left = max(encoder_seconds - (time.monotonic() - started), 0.0)
         longer = in_context(question, history, language)
         together = await self._weigh(collection, longer, language, left)
-        return together if is_bare or together.best > alone.best + CLEARLY else alone
+        is_likelier = together.best > alone.best + CLEARLY
+        # What was talked of is found again whatever is asked now: it must have to do with that, too.
+        is_found = is_bare or (is_likelier and alone.has_words_of_it(together.order[0]))
+        return together if is_found else alone
 
     async def _view(self, audience: Sized[str]) -> Collection:
         """Return the articles that somebody may be answered from."""

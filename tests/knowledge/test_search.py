@@ -273,6 +273,18 @@ async def test_that_a_question_which_names_nothing_is_about_the_turns_before_it(
     assert completed[0].passage.article == "en/delivery"
 
 
+@pytest.mark.parametrize("language", ["en", "zh"])
+async def test_that_the_turns_before_answer_no_question_about_something_else(
+    knowledge: Knowledge, articles: Path, language: Language
+) -> None:
+    await knowledge.sync(articles, NOW)
+    history = [QUESTION[language], ARTICLES[f"{language}/returns"][1]]
+
+    hits = await knowledge.search(UNANSWERABLE[language], language, history=history)
+
+    assert not any(found.is_answer for found in hits)
+
+
 async def test_that_the_turns_before_change_nothing_where_the_question_says_enough(
     knowledge: Knowledge, articles: Path
 ) -> None:
