@@ -50,7 +50,10 @@ logger = logging.getLogger(__name__)
 SHORTLIST = 20  # passages from each of the two searches
 ARTICLES_FOUND = 3
 PASSAGES_EACH = 2
-LEAST_OF_IT = 0.1  # share of a question's words, by rarity, that an article found with the turns has
+# Of an article that was found with the turns before: the share of the question's own words, by
+# rarity, that it must have to answer, and what its probability counts for where it has less.
+LEAST_OF_IT = 0.05
+DOUBTFUL = 0.5
 ENCODED_AT_ONCE = 8
 LIKELY_QUESTION_SECONDS = 0.03  # until questions have been timed
 _WEIGHT_OF_NEWEST = 0.1
@@ -78,18 +81,21 @@ class Weighed:
     """What was found for a question, and by article what speaks for it.
 
     `collection` holds the articles as they were then: others can be brought in any time.
+    `is_doubtful`: only the turns before speak for what was found, so nothing of it is an answer.
     """
 
     collection: Collection
     found: Found
     vector: Vectors | None
     evidence: Mapping[str, Evidence]
+    is_doubtful: bool = False
 
     @cached_property
     def scores(self) -> Mapping[str, float]:
         """The probability that an article answers the question, by article."""
         reranker = rerankers()["words" if self.vector is None else "meaning"]
-        return {name: reranker.probability(each) for name, each in self.evidence.items()}
+        counts = DOUBTFUL if self.is_doubtful else 1.0
+        return {name: counts * reranker.probability(each) for name, each in self.evidence.items()}
 
     @property
     def best(self) -> float:
@@ -236,9 +242,11 @@ class Knowledge:
         longer = in_context(question, history, language)
         together = await self._weigh(collection, longer, language, left)
         is_likelier = together.best > alone.best + CLEARLY
-        # What was talked of is found again whatever is asked now: it must have to do with that, too.
-        is_found = is_bare or (is_likelier and alone.has_words_of_it(together.order[0]))
-        return together if is_found else alone
+        if not is_bare and not is_likelier:
+            return alone
+        # What was talked of is found again, whatever is asked now: that alone is no answer.
+        is_doubtful = not is_bare and not alone.has_words_of_it(together.order[0])
+        return replace(together, is_doubtful=is_doubtful)
 
     async def _view(self, audience: Sized[str]) -> Collection:
         """Return the articles that somebody may be answered from."""
