@@ -254,6 +254,12 @@ def _log(
             found.append(each)
             if console and len(found) % 10_000 == 0:
                 console.say(f"Read {len(found)} replies.")
+    left_out = len(found) - len(training.usable(found))
+    if console and left_out:
+        console.warn(
+            f"{left_out} of {len(found)} replies were logged with another version of the features; "
+            "they teach and judge nothing."
+        )
     return found
 
 
