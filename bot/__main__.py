@@ -14,6 +14,7 @@ import click
 from bot import app, evaluation
 from bot.cli.articles import articles
 from bot.cli.gaps import gaps
+from bot.cli.intents import intents
 from bot.cli.options import BAD_INPUT, EXAMPLE_QUESTIONS, articles_option, settings_with
 from bot.cli.ranking import ranking
 from bot.cli.tables import print_table
@@ -91,6 +92,7 @@ def doctor(console: Console) -> None:
 articles.add_command(gaps)
 cli.add_command(articles)
 cli.add_command(ranking)
+cli.add_command(intents)
 
 
 @cli.group()

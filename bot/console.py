@@ -29,6 +29,7 @@ class Console:
         self._copied_percent = -1
         self._synced = ("", -1)
         self._step = ("", -1)
+        self._learned: dict[tuple[str, int], int] = {}
         self._told: frozenset[Broken] | None = None
 
     def log_to_here(self, level: int = logging.WARNING) -> None:
@@ -103,6 +104,12 @@ class Console:
         if step != self._step:
             self._step = step
             self.say(f"{what}: {done} of {total}.")
+
+    def learning(self, stage: str, done: int, total: int) -> None:
+        """Show how far a step of the intents is, at each tenth of one that takes long."""
+        if total >= _MANY and done * 10 // total != self._learned.get((stage, total), -1):
+            self._learned = {(stage, total): done * 10 // total}
+            self.say(f"Messages {stage}: {done} of {total}.")
 
     def asking(self, done: int, total: int) -> None:
         """Show how many questions were asked, at each tenth."""

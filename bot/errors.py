@@ -6,6 +6,7 @@
     ├── LogError              the database can't be opened, read or written
     │   └── LogInUse          another Frontdesk holds it
     ├── EncoderError          the embeddings server gave no vectors
+    ├── IntentsError          intents can't be learned or told with what is there
     ├── RankingError          a policy can't be trained, evaluated or put in force
     ├── ModelError            the model gave no usable answer
     │   └── ModelUnavailable  it can't be reached, or isn't ready yet
@@ -44,6 +45,10 @@ class LogInUse(LogError):
 
 class EncoderError(FrontdeskError):
     """The embeddings server gave no vectors."""
+
+
+class IntentsError(FrontdeskError):
+    """Intents can't be learned or told with what is there."""
 
 
 class RankingError(FrontdeskError):

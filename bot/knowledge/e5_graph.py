@@ -5,21 +5,63 @@ Matrices get one scale a column. Measured on the example shop's questions, vecto
 """
 
 import os
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
-from bot.knowledge.e5_weights import E5Weights
 from bot.knowledge.onnx_graph import Graph
 
 _LARGEST = 127
 
 
-def session(weights: E5Weights) -> Any:
-    """Return an onnxruntime session on one thread.
+class EncoderWeights(Protocol):
+    """Sizes and tensors, by the names of bot/knowledge/e5_weights.py."""
+
+    @property
+    def width(self) -> int:
+        """Numbers of a vector."""
+        ...
+
+    @property
+    def layers(self) -> int:
+        """How many layers there are."""
+        ...
+
+    @property
+    def heads(self) -> int:
+        """Heads of the attention."""
+        ...
+
+    @property
+    def inner(self) -> int:
+        """Numbers of a layer's wide part."""
+        ...
+
+    @property
+    def epsilon(self) -> float:
+        """What is added to a variance."""
+        ...
+
+    def floats(self, name: str) -> NDArray[np.float32]:
+        """Return a tensor of floats, flat."""
+        ...
+
+    def matrix(self, name: str, columns: int) -> NDArray[np.float32]:
+        """Return a matrix of shape (outputs, columns)."""
+        ...
+
+
+def graph(weights: EncoderWeights) -> bytes:
+    """Return the graph as onnxruntime reads it.
 
     Input `embedded`: words with their places, (tokens, width). Output: the last layer, the same.
     """
+    return _Layers(weights).model()
+
+
+def session(model: bytes) -> Any:
+    """Return an onnxruntime session on one thread for a graph."""
     # Since 1.32 it would tell its maker about machine and program at each start.
     os.environ["ORT_DISABLE_TELEMETRY"] = "1"
     import onnxruntime
@@ -28,13 +70,11 @@ def session(weights: E5Weights) -> Any:
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = 3  # errors alone
     options.enable_cpu_mem_arena = False  # which keeps what the longest text needed
-    return onnxruntime.InferenceSession(
-        _Layers(weights).model(), options, providers=["CPUExecutionProvider"]
-    )
+    return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
 
 class _Layers:
-    def __init__(self, weights: E5Weights) -> None:
+    def __init__(self, weights: EncoderWeights) -> None:
         self._weights = weights
         self._graph = Graph()
 
@@ -73,8 +113,7 @@ class _Layers:
 
     def _product(self, value: str, name: str, columns: int) -> str:
         """Multiply with a matrix in 8 bits, whose rows are the outputs."""
-        matrix = self._weights.blocks(f"{name}.w", columns)
-        dense = matrix.rows(np.arange(len(matrix.blocks))).T
+        dense = self._weights.matrix(f"{name}.w", columns).T
         scales = np.abs(dense).max(axis=0) / _LARGEST
         small = np.rint(dense / scales).astype(np.int8)
         constants = [

@@ -94,6 +94,11 @@ class E5Weights:
         blocks = np.frombuffer(self._bytes, _BLOCK_TYPE, number // BLOCK, offset)
         return Blocks(blocks.reshape(-1, columns // BLOCK))
 
+    def matrix(self, name: str, columns: int) -> NDArray[np.float32]:
+        """Return a matrix in 4 bits as floats, of shape (rows, columns)."""
+        found = self.blocks(name, columns)
+        return found.rows(np.arange(len(found.blocks)))
+
     def _tensor(self) -> tuple[str, tuple[int, int]]:
         [length] = self._take("<u2", 1).tolist()
         name = self._take("u1", length).tobytes().decode()

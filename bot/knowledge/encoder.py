@@ -92,7 +92,7 @@ class OnnxEngine:
     """The same weights in 8 bits in onnxruntime; word vectors are read where they lie."""
 
     def __init__(self) -> None:
-        from bot.knowledge.e5_graph import session
+        from bot.knowledge.e5_graph import graph, session
         from bot.knowledge.e5_weights import E5Weights, packaged
         from bot.knowledge.pieces import Pieces
 
@@ -104,7 +104,7 @@ class OnnxEngine:
         self._words = weights.blocks("emb.word", weights.width)
         kind = weights.floats("emb.type")[: weights.width]
         self._places = weights.floats("emb.pos").reshape(-1, weights.width) + kind
-        self._session: Any = session(weights)
+        self._session: Any = session(graph(weights))
 
     def encode(self, texts: Sequence[str]) -> Vectors:
         """Return an array of shape (texts, 384).

@@ -1,0 +1,1 @@
+"""What customers want: messages classified by intent, from few labels or many."""
