@@ -17,19 +17,19 @@ from bot.intents import model_file
 from bot.intents.benchmark import measure, with_shots
 from bot.intents.card import model_card
 from bot.intents.classifier import Prediction
+from bot.intents.method_names import METHODS
 from bot.intents.rows import Row, read_rows
 from bot.intents.training import Trained, check_torch, train
 from bot.settings import load_settings
 
 FOLDER = "intents"  # in the data folder
 _AT_ONCE = 64
-_METHODS = ("linear", "self-training", "propagation", "fine-tuning", "gan", "lstm")
 
 methods_option = click.option(
     "--method",
     "methods",
     multiple=True,
-    type=click.Choice(_METHODS),
+    type=click.Choice(METHODS),
     help="Try this method; may stand several times. Default: all, as the time allows.",
 )
 seconds_option = click.option(

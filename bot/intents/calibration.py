@@ -5,13 +5,12 @@ from collections.abc import Sequence
 import numpy as np
 
 from bot.intents.choosing import HeldOut
-from bot.intents.classifier import Expert
+from bot.intents.classifier import Expert, Reader
 from bot.intents.heads import sigmoid, softmax
-from bot.intents.lessons import Reader
 from bot.intents.scope import Scope, measured
 from bot.knowledge.encoder import Vectors
 
-_TEMPERATURES = np.geomspace(0.05, 5, 93)
+_TEMPERATURES = np.geomspace(0.05, 5, 93).astype(np.float32)
 
 
 def calibrated(
@@ -27,17 +26,20 @@ def calibrated(
     wanted = targets[np.concatenate([each.rows for each in held_out])]
     found = temperature(logits, wanted, several=several)
     far = np.concatenate([each.far for each in held_out])
-    scope = measured(scope, far, logits / found)
-    inside = scope.strangeness_of(far, logits / found)
+    logits = np.asarray(logits / found, dtype=np.float32)
+    scope = measured(scope, far, logits)
+    inside = scope.strangeness_of(far, logits)
     outside = scope.strangeness_of(
         np.concatenate([each.outside_far for each in held_out]),
-        np.concatenate([each.outside_logits for each in held_out]) / found,
+        np.asarray(
+            np.concatenate([each.outside_logits for each in held_out]) / found, dtype=np.float32
+        ),
     )
     return Expert(
         reader=reader,
         temperature=found,
         scope=scope.with_threshold(inside, outside),
-        several=_least_probability(sigmoid(logits / found), wanted) if several else None,
+        several=_least_probability(sigmoid(logits), wanted) if several else None,
     )
 
 

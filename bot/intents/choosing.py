@@ -132,8 +132,8 @@ def is_better(one: Trial, other: Trial) -> bool:
     """Whether `one` is better by more than the standard error of the difference."""
     shared = min(len(one.right), len(other.right))
     difference = np.concatenate(one.right[:shared]) - np.concatenate(other.right[:shared])
-    error = float(difference.std()) / np.sqrt(len(difference))
-    return float(difference.mean()) > error
+    error = difference.std() / np.sqrt(len(difference))
+    return bool(difference.mean() > error)
 
 
 def dealt(lessons: Lessons, seed: int) -> list[NDArray[np.intp]]:
@@ -178,7 +178,8 @@ def held_out(
 def rightness(targets: Vectors, logits: Vectors) -> Vectors:
     """Return 1 where the likest intent is right; with several intents the F1 of those over 1/2."""
     if not (targets.sum(axis=1) > 1).any():
-        return (targets[np.arange(len(targets)), logits.argmax(axis=1)] > 0).astype(np.float32)
+        likest = targets[np.arange(len(targets)), logits.argmax(axis=1)]
+        return np.asarray(likest > 0, dtype=np.float32)
     named = sigmoid(logits) > 0.5
     both = (named * targets).sum(axis=1)
     return np.asarray(2 * both / (named.sum(axis=1) + targets.sum(axis=1)), dtype=np.float32)

@@ -25,7 +25,7 @@ class Head:
 
     def logits(self, vectors: Vectors) -> Vectors:
         """Return an array of shape (vectors, intents)."""
-        if self.hidden_weights is not None:
+        if self.hidden_weights is not None and self.hidden_bias is not None:
             vectors = vectors @ self.hidden_weights + self.hidden_bias
             vectors = np.where(vectors > 0, vectors, LEAK * vectors)
         return np.asarray(vectors @ self.weights + self.bias)

@@ -26,6 +26,7 @@ if TYPE_CHECKING:  # torch is not there where intents are only told
 MOSTLY = 0.95  # of the messages are English: the other expert is kept simple
 _LEAST_ENGLISH = 2  # examples of every intent, for English to have an expert of its own
 _LARGE = 3000  # labelled rows
+MOST_UNLABELLED = 12_000  # the time for a graph of them grows with their square
 SECONDS, SECONDS_LARGE = 240.0, 480.0
 
 Clock = Callable[[], float]
@@ -129,7 +130,7 @@ class _Trainer:
 
     def trained(self) -> tuple[IntentClassifier, list[ExpertReport]]:
         """Return the classifier with a report for each expert that was chosen with care."""
-        every = lessons_of(self.rows.labelled, self.rows.unlabelled)
+        every = lessons_of(self.rows.labelled, self._unlabelled())
         share = float(np.mean([is_english(text) for text in every.texts]))
         english = self._english(every) if share > 0 else None
         if english is None:
@@ -146,6 +147,12 @@ class _Trainer:
             only=["linear"] if is_mostly else None,
         )
         return IntentClassifier(every.intents, other, expert), [report, other_report]
+
+    def _unlabelled(self) -> list[str]:
+        rows = np.random.default_rng(self.seed).permutation(len(self.rows.unlabelled))
+        if len(rows) > MOST_UNLABELLED:
+            self.say(f"Of {len(rows)} unlabelled messages {MOST_UNLABELLED} are used.")
+        return [self.rows.unlabelled[row] for row in rows[:MOST_UNLABELLED]]
 
     def _english(self, every: Lessons) -> Lessons | None:
         """Return the English part, where it covers all intents and its encoder is installed."""

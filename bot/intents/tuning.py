@@ -34,8 +34,8 @@ class Layer(nn.Module):
 
     def forward(self, hidden: Tensor, mask: Tensor, dropout: float) -> Tensor:
         """Take and return (texts, pieces, width); `mask` is as in a Batch."""
-        three = [self._heads_of(self._linear(hidden, part)) for part in ("q", "k", "v")]
-        seen = functional.scaled_dot_product_attention(*three, attn_mask=mask)
+        query, key, value = (self._heads_of(self._linear(hidden, each)) for each in "qkv")
+        seen = functional.scaled_dot_product_attention(query, key, value, attn_mask=mask)
         attended = self._linear(seen.transpose(1, 2).flatten(2), "ao")
         hidden = self._normal(hidden + self._drop(attended, dropout), "aln")
         wide = functional.gelu(self._linear(hidden, "fi"))
@@ -56,7 +56,8 @@ class Layer(nn.Module):
         return functional.layer_norm(hidden, hidden.shape[-1:], weight, bias, self._epsilon)
 
     def _heads_of(self, hidden: Tensor) -> Tensor:
-        return hidden.unflatten(2, (self._heads, -1)).transpose(1, 2)
+        texts, pieces, _ = hidden.shape
+        return hidden.view(texts, pieces, self._heads, -1).transpose(1, 2)
 
     def _drop(self, hidden: Tensor, dropout: float) -> Tensor:
         return functional.dropout(hidden, dropout, training=self.training)

@@ -22,7 +22,8 @@ def test_that_rows_with_one_several_and_no_intents_are_read(tmp_path: Path) -> N
     path = written(
         tmp_path,
         GOOD
-        + '\n{"text": "退货和发票", "intents": ["return", "invoice"]}\n{"text": "嗯", "intent": null}',
+        + '\n{"text": "退货和发票", "intents": ["return", "invoice"]}\n'
+        + '{"text": "嗯", "intent": null}',
     )
 
     assert read_rows(path) == [
@@ -69,7 +70,7 @@ def test_that_a_bad_file_is_refused_in_a_sentence(
 
 
 def test_that_a_missing_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(IntentsError, match="nothing.jsonl can't be read"):
+    with pytest.raises(IntentsError, match=r"nothing\.jsonl can't be read"):
         read_rows(tmp_path / "nothing.jsonl")
 
 

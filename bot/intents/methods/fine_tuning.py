@@ -122,7 +122,7 @@ def tune(
         logits = tuned(lower.batch(rows), _DROPOUT) @ matrix + bias
         loss = (weighed[rows] * errors(logits, wanted[rows], several)).mean()
         optimizer.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(tuned.parameters(), 1.0)
         optimizer.step()
         schedule.step()

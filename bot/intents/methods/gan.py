@@ -63,6 +63,7 @@ class GanBert:
 
     base: BaseName
     encodings: Encodings
+    least_steps: int = _STEPS
 
     @property
     def name(self) -> str:
@@ -87,7 +88,7 @@ class GanBert:
         return TunedReader(tuned.tuned(), game.discriminator.eval().head(), self.encodings)
 
     def _steps(self, lessons: Lessons) -> int:
-        return max(_STEPS, steps_of(len(lessons.texts), 1.0))
+        return max(self.least_steps, steps_of(len(lessons.texts), 1.0))
 
 
 class _Game:
@@ -141,5 +142,5 @@ def _made_up(logits: Tensor) -> Tensor:
 
 def _step(optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
     optimizer.zero_grad()
-    loss.backward()
+    loss.backward()  # type: ignore[no-untyped-call]
     optimizer.step()

@@ -26,7 +26,7 @@ from bot.knowledge.onnx_graph import Graph
 _WIDTH = 384
 _RATE = 3e-3
 _DROPOUT = 0.3
-_ROUNDS, _LEAST_STEPS = 8.0, 600
+_ROUNDS, _STEPS = 8.0, 600
 _LONGEST = 64  # pieces of a message that are read in training
 _SECONDS_A_STEP = 0.04
 
@@ -53,6 +53,7 @@ class Lstm:
     """One layer, read from the left."""
 
     encodings: Encodings
+    least_steps: int = _STEPS
 
     @property
     def name(self) -> str:
@@ -61,7 +62,7 @@ class Lstm:
 
     def seconds(self, lessons: Lessons) -> float:
         """Return about how long `fit` takes on two cores."""
-        return 2 + _steps(lessons) * _SECONDS_A_STEP
+        return 2 + self._steps(lessons) * _SECONDS_A_STEP
 
     def fit(self, lessons: Lessons, seed: int) -> Reader:
         """Train LSTM and head together."""
@@ -76,7 +77,7 @@ class Lstm:
         scale = _WIDTH**0.5  # vectors have the length 1, the head wants numbers of about 1
         optimizer = torch.optim.AdamW([*lstm.parameters(), *head.parameters()], lr=_RATE)
         targets = torch.from_numpy(lessons.targets)
-        steps = _steps(lessons)
+        steps = self._steps(lessons)
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: 1 - step / steps)
         batches = tuned_batches(np.array([len(row) for row in rows]), rng)
         for step in range(steps):
@@ -85,7 +86,7 @@ class Lstm:
             dropped = functional.dropout(scale * vectors, _DROPOUT)
             loss = errors(head(dropped), targets[some], several=False).mean()
             optimizer.zero_grad()
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call]
             nn.utils.clip_grad_norm_(lstm.parameters(), 1.0)
             optimizer.step()
             schedule.step()
@@ -95,9 +96,8 @@ class Lstm:
             _graph(lstm), Head(weights.astype(np.float32), head.bias.detach().numpy().copy())
         )
 
-
-def _steps(lessons: Lessons) -> int:
-    return max(_LEAST_STEPS, steps_of(len(lessons.texts), _ROUNDS))
+    def _steps(self, lessons: Lessons) -> int:
+        return max(self.least_steps, steps_of(len(lessons.texts), _ROUNDS))
 
 
 def _vectors(lstm: nn.LSTM, batch: Batch) -> Tensor:
@@ -116,7 +116,7 @@ def _graph(lstm: nn.LSTM) -> bytes:
     def gates(name: str) -> np.ndarray:
         tensor = getattr(lstm, name).detach().numpy()
         i, f, c, o = np.split(tensor, 4)
-        return np.concatenate([i, o, f, c])[None].astype(np.float32)
+        return np.asarray(np.concatenate([i, o, f, c])[None], dtype=np.float32)
 
     bias = np.concatenate([gates("bias_ih_l0"), gates("bias_hh_l0")], axis=1)
     constants = [
