@@ -9,6 +9,7 @@ TORCH := torch==2.13.0
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps
 
 .PHONY: help run setup test coverage lint format lock bench-serving bench-channels bench-log bench-checks bench-answers bench-injection train-checks bench-retrieval bench-policies bench-off-policy bench-ranking-time bench-replies prove clean
+.PHONY: help run setup test coverage lint format lock bench-serving bench-channels bench-log bench-checks bench-answers bench-injection train-checks bench-retrieval bench-intents prove clean
 .DEFAULT_GOAL := help
 
 help:
@@ -66,6 +67,9 @@ bench-off-policy: $(VENV)/.dev
 # For example: make bench-ranking-time ARGS="--decisions 20000"
 bench-ranking-time: $(VENV)/.dev
 	@$(BIN)/python -m tests.benchmarks.ranking_time $(ARGS)
+# For example: make bench-intents DATA=../shared/data ARGS="--only banking77 --shots 10 --seeds 0"
+bench-intents: $(VENV)/.dev
+	@$(BIN)/python -m tests.benchmarks.intents --data $(DATA) $(ARGS)
 
 # For example: make prove ARGS="--only R1,R2 --seed 7 --short --write"
 prove: $(VENV)/.dev

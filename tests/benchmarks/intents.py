@@ -1,0 +1,104 @@
+"""How well intents are learned from few labels and many, on public sets.
+
+python -m tests.benchmarks.intents --data FOLDER     (make bench-intents DATA=FOLDER)
+
+Each row trains a classifier as `frontdesk intents benchmark` does, by one method or by the one that
+cross-validation chooses, and measures what runs live. Without --only and --method,
+docs/images/intents.svg is drawn anew.
+"""
+
+import argparse
+import json
+import resource
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from bot.cli.tables import print_table
+from bot.errors import IntentsError
+from bot.intents.benchmark import measure, with_shots
+from bot.intents.method_names import METHODS
+from bot.intents.training import train
+from tests.benchmarks.intent_sets import SETS, IntentSet
+from tests.benchmarks.intents_plot import draw
+
+PLOT = Path("docs") / "images" / "intents.svg"
+SHOTS = (5, 10, None)  # None: every label
+SEEDS = (0, 1, 2)
+CHOSEN = "chosen"
+FEW_SHOT = {"Banking77", "CLINC150"}
+
+
+def measured(
+    of: IntentSet, shots: int | None, method: str, seed: int, seconds: float | None
+) -> dict[str, Any]:
+    """Train and measure once."""
+    rows = with_shots(of.training, shots, seed) if shots else of.training
+    trained = train(
+        rows,
+        seed=seed,
+        clock=time.monotonic,
+        seconds=seconds,
+        methods=None if method == CHOSEN else [method],
+    )
+    started = time.perf_counter()
+    found = measure(trained.classifier, of.test)
+    took = time.perf_counter() - started
+    return {
+        "set": of.name,
+        "shots": shots,
+        "method": method,
+        "learned": trained.reports[0].method,
+        "seed": seed,
+        **asdict(found),
+        "seconds": trained.seconds,
+        "messages_a_second": (found.rows + found.out_of_scope_rows) / took,
+        "memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+    }
+
+
+def runs(
+    sets: Sequence[IntentSet], methods: Sequence[str], seeds: Sequence[int]
+) -> Iterator[tuple[IntentSet, int | None, str, int]]:
+    """Yield what to measure; only two sets have enough rows for the few-label ones."""
+    for of in sets:
+        for shots in SHOTS if of.name in FEW_SHOT else (None,):
+            for method in methods:
+                for seed in seeds if shots else seeds[:1]:
+                    yield of, shots, method, seed
+
+
+def main(options: argparse.Namespace) -> None:
+    """Measure, print, draw."""
+    wanted = [each for each in SETS if not options.only or each.__name__ in options.only]
+    sets = [each(options.data) for each in wanted]
+    methods = options.method or [*METHODS, CHOSEN]
+    rows = []
+    for of, shots, method, seed in runs(sets, methods, options.seeds):
+        if options.shots and (shots or 0) not in options.shots:
+            continue
+        try:
+            rows.append(measured(of, shots, method, seed, options.seconds))
+        except IntentsError as err:
+            print(f"{of.name}, {method}: {err}", flush=True)
+            continue
+        print(json.dumps(rows[-1], ensure_ascii=False), flush=True)
+    print_table(rows)
+    if not options.only and not options.method:
+        draw(rows, PLOT)
+    if options.json:
+        options.json.write_text(json.dumps(rows, indent=1), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, required=True, help="folder of the public sets")
+    parser.add_argument("--json", type=Path, help="write the figures there")
+    parser.add_argument("--only", nargs="*", help="sets, by the names of their functions")
+    parser.add_argument("--method", nargs="*", choices=[*METHODS, CHOSEN])
+    parser.add_argument("--shots", type=int, nargs="*", help="5, 10, or 0 for every label")
+    parser.add_argument("--seeds", type=int, nargs="*", default=SEEDS)
+    parser.add_argument("--seconds", type=float, help="time for choosing and learning")
+    main(parser.parse_args())
