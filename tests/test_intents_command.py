@@ -1,6 +1,7 @@
 """`frontdesk intents`: trained, measured, used, with clear words for bad input."""
 
 import json
+import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,6 +13,7 @@ from bot.__main__ import main
 from tests.intents.small_set import MESSAGES, OUTSIDE, rows
 
 BAD_INPUT = 2
+ROOT = Path(__file__).parents[1]
 
 
 def intents(capfd: pytest.CaptureFixture[str], *options: str) -> tuple[object, str, str]:
@@ -44,7 +46,10 @@ def labels(folder: Path) -> str:
 
 
 def test_that_a_trained_classifier_tells_messages_and_goes_on_where_it_ended(
-    labels: str, folder: Path, capfd: pytest.CaptureFixture[str]
+    labels: str,
+    folder: Path,
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     code, _, err = intents(capfd, "train", "--labels", labels, "--method", "linear")
     assert (code, "Model card" in err) == (0, True)
@@ -55,6 +60,10 @@ def test_that_a_trained_classifier_tells_messages_and_goes_on_where_it_ended(
     told = [json.loads(line) for line in out.splitlines()]
     assert code == 0
     assert [each["likest"]["intent"] for each in told] == ["return", "invoice"]
+
+    with Path(asked).open(encoding="utf-8") as piped, monkeypatch.context() as patched:
+        patched.setattr(sys, "stdin", piped)
+        assert intents(capfd, "classify", "-")[1] == out
 
     first, _ = out.splitlines()
     Path("told.jsonl").write_text(first + '\n{"text": "Wh', encoding="utf-8")  # broken off
@@ -127,3 +136,10 @@ def test_that_without_a_model_it_says_how_to_make_one(
     code, _, err = intents(capfd, "classify", written("asked.jsonl", [{"text": "a"}]))
 
     assert (code, "frontdesk intents train" in err) == (BAD_INPUT, True)
+
+
+def test_that_telling_intents_needs_no_torch() -> None:
+    code = "import sys; sys.modules['torch'] = None; import bot.cli.intents, bot.intents.live"
+    ran = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+
+    assert (ran.returncode, ran.stderr) == (0, "")

@@ -67,7 +67,7 @@ def measure(
     outside = [each for row, each in pairs if OUT_OF_SCOPE in row.intents]
     expected = [set(intents) for intents, _ in inside]
     has_several = any(len(intents) > 1 for intents in expected)
-    told = [_told(each, classifier, has_several) for _, each in inside]
+    told = [_told(each) for _, each in inside]
     kept = [
         set() if each.is_out_of_scope else named
         for (_, each), named in zip(inside, told, strict=True)
@@ -85,12 +85,9 @@ def measure(
     )
 
 
-def _told(found: Prediction, classifier: IntentClassifier, has_several: bool) -> set[str]:
-    """Return the intents that would be told if nothing were out of scope."""
-    if not has_several:
-        return {found.likest[0].intent}
-    limit = classifier.everything.several or 1.0
-    return {e.intent for e in found.likest if e.probability >= limit} or {found.likest[0].intent}
+def _told(found: Prediction) -> set[str]:
+    """Return the intents, of a message that was taken for out of scope the likest one."""
+    return {each.intent for each in found.intents or found.likest[:1]}
 
 
 def _share(claims: Sequence[bool]) -> float:

@@ -14,7 +14,7 @@ from bot.intents.scope import Scope
 from bot.knowledge.encoder import Vectors
 
 SURE_CLAUSE = 0.6  # probability of a further intent, found in a part of the message
-_NAMED = 5  # intents of a prediction, at most
+_NAMED = 8  # intents of a prediction, at most
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,14 +118,14 @@ class IntentClassifier:
             # The likest one stays where none reaches the limit: in scope, it wants something.
             named = [each for each in likest if each.probability >= expert.several] or likest[:1]
         else:
-            named = likest[:1]
+            named = [] if outside[0] else likest[:1]
             for row in range(1, len(probabilities)):
                 best = self._likest(probabilities[row])[0]
                 known = {each.intent for each in named}
                 is_sure = best.probability >= SURE_CLAUSE and not outside[row]
                 if is_sure and best.intent not in known:
                     named.append(best)
-        is_out = bool(outside[0]) and (len(probabilities) == 1 or bool(outside[1:].all()))
+        is_out = bool(outside[0]) and (expert.several is not None or not named)
         return Prediction(
             intents=() if is_out else tuple(named),
             is_out_of_scope=is_out,

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from bot.errors import IntentsError
 from bot.understanding import clean
 
 OUT_OF_SCOPE = "out_of_scope"
+STANDARD_INPUT = Path("-")
 LONGEST = 4000  # characters of a message that are read
 LONGEST_NAME = 200
 
@@ -92,7 +94,7 @@ def counts(rows: Sequence[Row]) -> Counter[str]:
 
 def _lines(path: Path) -> Iterator[str]:
     try:
-        raw = path.read_bytes()
+        raw = sys.stdin.buffer.read() if path == STANDARD_INPUT else path.read_bytes()
         data = gzip.decompress(raw) if raw[:2] == b"\x1f\x8b" else raw
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as err:

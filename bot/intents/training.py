@@ -24,7 +24,7 @@ if TYPE_CHECKING:  # torch is not there where intents are only told
     from bot.intents.choosing import Choice, Trial
 
 MOSTLY = 0.95  # of the messages are English: the other expert is kept simple
-_LEAST_ENGLISH = 2  # examples of every intent, for English to have an expert of its own
+_LEAST_ENGLISH = 2  # examples of every intent that has so many, for an expert of its own
 _LARGE = 3000  # labelled rows
 MOST_UNLABELLED = 12_000  # the time for a graph of them grows with their square
 SECONDS, SECONDS_LARGE = 240.0, 480.0
@@ -158,7 +158,8 @@ class _Trainer:
         """Return the English part, where it covers all intents and its encoder is installed."""
         rows = np.flatnonzero([is_english(text) for text in every.texts])
         part = every.subset(rows)
-        is_enough = bool((part.targets.sum(axis=0) >= _LEAST_ENGLISH).all())
+        has = part.targets.sum(axis=0)
+        is_enough = bool((has >= every.targets.sum(axis=0).clip(max=_LEAST_ENGLISH)).all())
         if not has_bge() or not is_enough:
             return None
         pool = [text for text in every.unlabelled if is_english(text)]

@@ -75,6 +75,19 @@ def test_that_a_single_example_is_never_held_out() -> None:
     assert sorted(np.concatenate(dealt(lessons, seed=3))) == [1, 2]
 
 
+def test_that_with_one_example_an_intent_the_usual_winner_is_taken_and_said() -> None:
+    clock, said = Clock(), list[str]()
+    methods = [Guesser("first", 25, clock), Guesser("second", 25, clock)]
+    lessons = lessons_of([Row(f"{intent} 1", (intent,)) for intent in "abcd"])
+    chooser = Chooser(seconds=100, seed=1, clock=clock, say=said.append)
+
+    choice = chooser.choose(methods, lessons, ["a 3"], since=0)
+
+    assert choice.best.method.name == "second"
+    assert choice.best.held_out[0].outside_far.shape == (1,)
+    assert "nothing could be held out" in said[0]
+
+
 @pytest.mark.parametrize(
     ("right", "best"),
     [

@@ -69,7 +69,7 @@ class FineTuning:
 
     def seconds(self, lessons: Lessons) -> float:
         """Return about how long `fit` takes on two cores."""
-        return 5 + _rounds(len(lessons.texts)) * len(lessons.texts) * _SECONDS_A_TEXT
+        return 5 + (_rounds(len(lessons.texts)) + 1) * len(lessons.texts) * _SECONDS_A_TEXT
 
     def fit(self, lessons: Lessons, seed: int) -> Reader:
         """Tune the encoder with a head that starts as the linear one."""
