@@ -124,4 +124,4 @@ def _taught(vectors: Vectors, targets: Vectors) -> Vectors:
     both = (both / both.sum(axis=1, keepdims=True)) ** 2
     both /= both.sum(axis=1, keepdims=True)
     both[: len(targets)] = targets
-    return both.astype(np.float32)
+    return np.asarray(both, dtype=np.float32)
