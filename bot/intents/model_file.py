@@ -52,7 +52,7 @@ def save(folder: Path, classifier: IntentClassifier, about: Mapping[str, Any], c
         "about": about,
     }
     made = io.BytesIO()
-    with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as file:
+    with zipfile.ZipFile(made, "w") as file:
         file.writestr(_ABOUT, json.dumps(whole, ensure_ascii=False, indent=1))
         for name, expert in there.items():
             _write_expert(file, name, expert)

@@ -3,8 +3,7 @@
 python -m tests.benchmarks.intents --data FOLDER     (make bench-intents DATA=FOLDER)
 
 Each row trains a classifier as `frontdesk intents benchmark` does, by one method or by the one that
-cross-validation chooses, and measures what runs live. Without --only and --method,
-docs/images/intents.svg is drawn anew.
+cross-validation chooses, and measures what runs live.
 """
 
 import argparse
@@ -24,7 +23,6 @@ from bot.intents.training import train
 from tests.benchmarks.intent_sets import SETS, IntentSet
 from tests.benchmarks.intents_plot import draw
 
-PLOT = Path("docs") / "images" / "intents.svg"
 SHOTS = (5, 10, None)  # None: every label
 SEEDS = (0, 1, 2)
 CHOSEN = "chosen"
@@ -86,8 +84,8 @@ def main(options: argparse.Namespace) -> None:
             continue
         print(json.dumps(rows[-1], ensure_ascii=False), flush=True)
     print_table(rows)
-    if not options.only and not options.method:
-        draw(rows, PLOT)
+    if options.plot:
+        draw(rows, options.plot)
     if options.json:
         options.json.write_text(json.dumps(rows, indent=1), encoding="utf-8")
 
@@ -96,6 +94,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="folder of the public sets")
     parser.add_argument("--json", type=Path, help="write the figures there")
+    parser.add_argument("--plot", type=Path, help="draw the few-label sets there, as SVG")
     parser.add_argument("--only", nargs="*", help="sets, by the names of their functions")
     parser.add_argument("--method", nargs="*", choices=[*METHODS, CHOSEN])
     parser.add_argument("--shots", type=int, nargs="*", help="5, 10, or 0 for every label")
