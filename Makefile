@@ -8,8 +8,7 @@ ENGINE ?= $(if $(wildcard /dev/nvidia0),gpu,cpu)
 TORCH := torch==2.13.0
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps
 
-.PHONY: help run setup test coverage lint format lock bench-serving bench-channels bench-log bench-checks bench-answers bench-injection train-checks bench-retrieval bench-policies bench-off-policy bench-ranking-time bench-replies prove clean
-.PHONY: help run setup test coverage lint format lock bench-serving bench-channels bench-log bench-checks bench-answers bench-injection train-checks bench-retrieval bench-intents prove clean
+.PHONY: help run setup test coverage lint format lock bench-serving bench-channels bench-log bench-checks bench-answers bench-injection train-checks bench-retrieval bench-policies bench-off-policy bench-ranking-time bench-replies bench-intents prove clean
 .DEFAULT_GOAL := help
 
 help:
@@ -67,6 +66,7 @@ bench-off-policy: $(VENV)/.dev
 # For example: make bench-ranking-time ARGS="--decisions 20000"
 bench-ranking-time: $(VENV)/.dev
 	@$(BIN)/python -m tests.benchmarks.ranking_time $(ARGS)
+
 # For example: make bench-intents DATA=../shared/data ARGS="--only banking77 --shots 10 --seeds 0"
 bench-intents: $(VENV)/.dev
 	@$(BIN)/python -m tests.benchmarks.intents --data $(DATA) $(ARGS)
