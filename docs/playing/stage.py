@@ -131,6 +131,7 @@ def _settings(data: Path, articles: Path, stage: Stage) -> dict[str, str]:
         "FRONTDESK_DATA": str(data),
         "FRONTDESK_ARTICLES": str(articles),
         "FRONTDESK_PORT": str(stage.port),
+        "FRONTDESK_EXPLORATION": "0",  # the same reply each time
         "TELEGRAM_BOT_TOKEN": stage.telegram.token,
         "TELEGRAM_API_BASE_URL": stage.telegram.base_url,
         "SLACK_BOT_TOKEN": stage.slack.bot_token,

@@ -130,6 +130,7 @@ class Bench:
             "FRONTDESK_DATA": str(data),
             "FRONTDESK_ARTICLES": str(self._plan.articles),
             "FRONTDESK_PORT": str(_free_port()),
+            "FRONTDESK_EXPLORATION": "0",  # the same reply each time
             "FRONTDESK_CUSTOMER_MESSAGES_PER_MINUTE": "0",
             "FRONTDESK_CUSTOMER_TOKENS_PER_DAY": "0",
             "FRONTDESK_MODEL_URL": model_url,

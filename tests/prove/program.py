@@ -138,7 +138,8 @@ class Program:
 
     async def start(self, die_at: str = "") -> None:
         """Start it, perhaps to die at a step."""
-        settings = {"FRONTDESK_DATA": str(self._folder / "data"), **self._settings}
+        settings = {"FRONTDESK_DATA": str(self._folder / "data"), "FRONTDESK_EXPLORATION": "0"}
+        settings |= self._settings
         if die_at:
             settings["FRONTDESK_TEST_DIE_AT"] = die_at
         self.started_at = time.monotonic()

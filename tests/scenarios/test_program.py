@@ -79,6 +79,7 @@ async def started(data: Path, articles: Path, port: int, **settings: str) -> Asy
         "FRONTDESK_DATA": str(data),
         "FRONTDESK_ARTICLES": str(articles),
         "FRONTDESK_PORT": str(port),
+        "FRONTDESK_EXPLORATION": "0",  # the same reply each time
         **settings,
     }
     process = await asyncio.create_subprocess_exec(
