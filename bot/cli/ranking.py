@@ -2,7 +2,6 @@
 
 import json
 import sys
-from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
@@ -12,6 +11,13 @@ import click
 
 from bot.cli.ranking_benchmark import benchmark
 from bot.cli.ranking_export import export
+from bot.cli.ranking_reports import (
+    PARTS_SHOWN,
+    judgement_as_json,
+    print_candidate,
+    print_judgement,
+    served_row,
+)
 from bot.cli.tables import print_table
 from bot.console import Console
 from bot.encoding import encoder_of
@@ -21,19 +27,17 @@ from bot.log.decisions import MOST, decisions
 from bot.log.store import open_read_only
 from bot.ranking import preference, training
 from bot.ranking.experience import LoggedDecision
-from bot.ranking.explaining import ExplainedCandidate, explain
-from bot.ranking.fairness import Served, served
+from bot.ranking.explaining import explain
+from bot.ranking.fairness import served
 from bot.ranking.fixed_order import FixedOrder
 from bot.ranking.folder import PolicyFolder
 from bot.ranking.gate import Judgement, judge
 from bot.ranking.linear import LinearModel
-from bot.ranking.off_policy import Estimate
 from bot.ranking.rewards import reward, signals
 from bot.ranking.trained import KINDS, Kind
 from bot.ranking.training import LEARNERS, Learner, Reading
 from bot.settings import Settings, load_settings
 
-PARTS_SHOWN = 5
 MOST_WITH_TEXTS = 20_000  # replies
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
@@ -136,9 +140,9 @@ def evaluate(console: Console, version: str | None, as_json: bool) -> None:
     settings = load_settings()
     judgement = _judge(settings, _version(settings, version), console)
     if as_json:
-        click.echo(json.dumps(_judgement_as_json(judgement), ensure_ascii=False, indent=1))
+        click.echo(json.dumps(judgement_as_json(judgement), ensure_ascii=False, indent=1))
     else:
-        _print(judgement, console)
+        print_judgement(judgement, console)
     sys.exit(0 if judgement.passes else 1)
 
 
@@ -215,7 +219,7 @@ def explain_reply(console: Console, turn: str, as_json: bool) -> None:
         f"Policy: {decision.policy}. What followed: {', '.join(what_followed) or 'nothing'}."
     )
     for each in explained:
-        _print_candidate(each, console)
+        print_candidate(each, console)
 
 
 @ranking.command()
@@ -231,7 +235,7 @@ def report(console: Console, days: int | None, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps([asdict(row) for row in rows], ensure_ascii=False, indent=1))
         return
-    print_table([_row(row) for row in rows])
+    print_table([served_row(row) for row in rows])
     for row in rows:
         if row.is_apart:
             console.warn(f"{row.group} is served worse than everybody, beyond chance.")
@@ -312,67 +316,6 @@ def _reward(decision: LoggedDecision, settings: Settings) -> float | None:
 
 def _weights(model: LinearModel) -> dict[str, float]:
     return model.contributions(model.weights * 0 + 1)
-
-
-def _print(judgement: Judgement, console: Console) -> None:
-    rows: list[dict[str, Any]] = []
-    for name, value in (
-        (judgement.policy, judgement.value),
-        (f"{judgement.against} (in force)", judgement.value_against),
-    ):
-        estimates = {str(key): _interval(each) for key, each in value.estimates.items()}
-        known = {"conversations": value.conversations, "effective": f"{value.effective:.0f}"}
-        rows.append({"policy": name, **estimates, **known, "untried": f"{value.unsupported:.1%}"})
-    gain = {"policy": "gain", "dr": _interval(judgement.gain)}
-    rows.append(dict.fromkeys(rows[0], "") | gain)
-    print_table(rows)
-    for guard in judgement.guards:
-        change = _interval(guard.change) if guard.change else "too few conversations to say"
-        console.say(f"{'ok  ' if guard.holds else 'NO  '}  {guard.name}: {change}")
-    for objection in judgement.objections:
-        console.say(f"Against it: {objection}")
-    if judgement.passes:
-        console.say(f"It may come into force: frontdesk ranking promote {judgement.policy}")
-
-
-def _print_candidate(each: ExplainedCandidate, console: Console) -> None:
-    mark = ">" if each.is_shown else " "
-    score = "" if each.score is None else f", expected {each.score:+.2f}"
-    state = "refused" if each.is_refused else f"{each.propensity:.0%}{score}"
-    console.say(f"{mark} {each.source} ({state}): {each.text[:100]}")
-    for name, part in list(each.parts.items())[:PARTS_SHOWN]:
-        console.say(f"      {name} {part:+.2f}")
-    for version, share in each.others.items():
-        if share:
-            console.say(f"      {version} would show it with {share:.0%}")
-
-
-def _row(row: Served) -> dict[str, Any]:
-    return {
-        "group": row.group,
-        "replies": row.replies,
-        "conversations": row.conversations,
-        "reward": _interval(row.reward),
-        "liked": _share(row.liked),
-        "handed_off": _share(row.handed_off),
-        "complaints": _share(row.complaints),
-        "tried": row.tried,
-    }
-
-
-def _interval(found: Estimate | None) -> str:
-    return f"{found.value:+.3f} ({found.low:+.3f} to {found.high:+.3f})" if found else "–"
-
-
-def _share(found: Estimate | None) -> str:
-    return f"{found.value:.1%} ({found.low:.1%} to {found.high:.1%})" if found else "–"
-
-
-def _judgement_as_json(judgement: Judgement) -> dict[str, Any]:
-    guards: Sequence[dict[str, Any]] = [
-        {**asdict(guard), "holds": guard.holds} for guard in judgement.guards
-    ]
-    return {**asdict(judgement), "guards": guards, "passes": judgement.passes}
 
 
 ranking.add_command(benchmark)

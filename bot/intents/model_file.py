@@ -5,7 +5,6 @@ The file is written whole or not at all, so a running program never sees half a 
 
 import io
 import json
-import os
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from bot.intents.embedder import EnglishParts
 from bot.intents.heads import Head
 from bot.intents.live import LiveParts, LiveReader
 from bot.intents.scope import Scope
+from bot.whole_file import write_whole
 
 VERSION = 1
 NAME = "classifier.zip"
@@ -58,8 +58,8 @@ def save(folder: Path, classifier: IntentClassifier, about: Mapping[str, Any], c
             _write_expert(file, name, expert)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        _replace(folder / CARD, card.encode())
-        _replace(folder / NAME, made.getvalue())
+        write_whole(folder / CARD, card.encode())
+        write_whole(folder / NAME, made.getvalue())
     except OSError as err:
         raise IntentsError(f"The folder {folder} can't be written ({err.strerror}).") from err
     return folder / NAME
@@ -162,12 +162,3 @@ def _arrays(file: zipfile.ZipFile, prefix: str) -> dict[str, NDArray[Any]]:
         for name in file.namelist()
         if name.startswith(prefix)
     }
-
-
-def _replace(path: Path, data: bytes) -> None:
-    new = path.with_name(f"{path.name}.new")
-    with new.open("wb") as out:
-        out.write(data)
-        out.flush()
-        os.fsync(out.fileno())
-    new.replace(path)

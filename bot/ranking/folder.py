@@ -19,6 +19,7 @@ from bot.ranking.fixed_order import FixedOrder
 from bot.ranking.policy import Policy
 from bot.ranking.scorer.scorer import Scorer
 from bot.ranking.trained import TrainedPolicy
+from bot.whole_file import write_whole
 
 Reason = Literal["start", "promoted", "rolled_back", "watch"]
 CHANGES = "in-force.json"
@@ -134,13 +135,7 @@ class PolicyFolder:
     def _write(self, file: Path, data: Any) -> None:
         """Write a file whole or not at all."""
         try:
-            self.path.mkdir(parents=True, exist_ok=True)
-            new = file.with_suffix(".new")
-            with new.open("w", encoding="utf-8") as out:
-                json.dump(data, out, ensure_ascii=False, indent=1)
-                out.flush()
-                os.fsync(out.fileno())
-            new.replace(file)
+            write_whole(file, json.dumps(data, ensure_ascii=False, indent=1).encode())
         except OSError as err:
             raise RankingError(
                 f"The file {file} can't be written ({os.strerror(err.errno or 0)})."

@@ -20,6 +20,7 @@ from bot.ranking.scorer.parts import NAMES, Knowledge, net_numbers
 from bot.ranking.scorer.space import PIECES, Space
 from bot.ranking.scorer.texts import Texts
 from bot.ranking.scorer.wording import Rarity
+from bot.whole_file import write_whole
 
 Numbers = NDArray[np.float64]
 
@@ -74,13 +75,7 @@ class Scorer:
     def save(self, file: Path) -> None:
         """Store it whole or not at all. Raises RankingError when the file can't be written."""
         try:
-            file.parent.mkdir(parents=True, exist_ok=True)
-            new = file.with_name(file.name + ".new")
-            with new.open("wb") as out:
-                out.write(self.as_bytes())
-                out.flush()
-                os.fsync(out.fileno())
-            new.replace(file)
+            write_whole(file, self.as_bytes())
         except OSError as err:
             raise RankingError(
                 f"The scorer {file} can't be written ({os.strerror(err.errno or 0)})."
