@@ -14,6 +14,7 @@ from bot.knowledge.encoder import Vectors
 FOLDS = 4
 _TELLING = 5.0  # seconds of a fit that tell how fast this machine is
 _SLOWEST = 4.0  # times what is expected, at most
+_QUICK = 25.0  # seconds: a method that takes less is tried also where the time is over
 _CHEAP = 0.1  # of the time that is left: a fit that takes less is tried on every fold
 
 Clock = Callable[[], float]
@@ -87,12 +88,14 @@ class Chooser:
         skipped: list[str] = []
         for method in methods:
             expected = method.seconds(lessons) * self._pace
-            if trials and 2 * expected > end - self._clock():
+            is_quick = method.seconds(lessons) < _QUICK
+            if trials and not is_quick and 2 * expected > end - self._clock():
                 skipped.append(method.name)
                 self._say(f"{method.name}: not tried, it would take about {2 * expected:.0f} s.")
                 continue
-            is_cheap = expected < _CHEAP * (end - self._clock())
-            trials.append(self._tried(method, lessons, outside, folds[: FOLDS if is_cheap else 1]))
+            room = _CHEAP * (end - self._clock())
+            some = folds if expected < room else folds[:1]
+            trials.append(self._tried(method, lessons, outside, some, room))
         best, *others = [*trials[1:], trials[0]]
         for trial in others:
             if is_better(trial, best):
@@ -123,10 +126,14 @@ class Chooser:
         lessons: Lessons,
         outside: Sequence[str],
         folds: Sequence[NDArray[np.intp]],
+        room: float,
     ) -> Trial:
+        """Try it on the folds; after the first, only while it took less than `room` seconds."""
         started = self._clock()
         found = []
         for fold in folds:
+            if found and self._clock() - started > room:
+                break
             rest = np.setdiff1d(np.arange(len(lessons.texts)), fold)
             part = lessons.subset(rest)
             fit_started = self._clock()

@@ -118,10 +118,19 @@ def test_that_the_simplest_is_tried_however_short_the_time() -> None:
     assert chosen([Guesser("quick", 10, clock)], clock, seconds=0.1) == ("quick", [])
 
 
+def test_that_a_quick_method_is_tried_though_a_slow_machine_has_used_the_time() -> None:
+    clock = Clock()
+    quick = Guesser("quick", 10, clock, takes=300)
+    winner = Guesser("winner", 25, clock, takes=300, said=10)
+
+    assert chosen([quick, winner], clock, seconds=100) == ("winner", [])
+    assert clock.now == 600  # one fold each
+
+
 def test_that_a_slow_machine_is_reckoned_with() -> None:
     clock = Clock()
     quick = Guesser("quick", 10, clock, takes=30, said=10)  # three times what it expects
     other = Guesser("other", 25, clock, takes=30, said=30)
 
-    assert chosen([quick, other], clock, seconds=250)[1] == ["other"]
+    assert chosen([quick, other], clock, seconds=200)[1] == ["other"]
     assert chosen([quick, other], clock, seconds=400)[1] == []
