@@ -130,7 +130,7 @@ class Chooser:
     ) -> Trial:
         """Try it on the folds; after the first, only while it took less than `room` seconds."""
         started = self._clock()
-        found = []
+        found: list[HeldOut] = []
         for fold in folds:
             if found and self._clock() - started > room:
                 break
