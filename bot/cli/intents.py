@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from bot.cli.intents_discover import discover_intents
 from bot.cli.tables import print_table
 from bot.console import Console
 from bot.errors import IntentsError
@@ -42,6 +43,9 @@ seconds_option = click.option(
 @click.group()
 def intents() -> None:
     """Tell what customers want: train a classifier, measure it, use it."""
+
+
+intents.add_command(discover_intents)
 
 
 @intents.command("train")
