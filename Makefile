@@ -8,7 +8,7 @@ ENGINE ?= $(if $(wildcard /dev/nvidia0),gpu,cpu)
 TORCH := torch==2.13.0
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps
 
-.PHONY: help run setup test coverage lint format lock bench-serving bench-channels bench-log bench-checks bench-answers bench-injection train-checks bench-retrieval bench-policies bench-off-policy bench-ranking-time bench-replies bench-intents prove clean
+.PHONY: help run setup test coverage lint format lock bench-serving bench-channels bench-log bench-checks bench-answers bench-injection train-checks bench-retrieval bench-policies bench-off-policy bench-ranking-time bench-replies bench-intents bench-discovery prove clean
 .DEFAULT_GOAL := help
 
 help:
@@ -70,6 +70,10 @@ bench-ranking-time: $(VENV)/.dev
 # For example: make bench-intents DATA=../shared/data ARGS="--only banking77 --shots 10 --seeds 0"
 bench-intents: $(VENV)/.dev
 	@$(BIN)/python -m tests.benchmarks.intents --data $(DATA) $(ARGS)
+
+# For example: make bench-discovery DATA=folder-with-the-sets ARGS="--quick"
+bench-discovery: $(VENV)/.dev
+	@$(BIN)/python -m tests.benchmarks.discovery --data $(DATA) $(ARGS)
 
 # For example: make prove ARGS="--only R1,R2 --seed 7 --short --write"
 prove: $(VENV)/.dev
