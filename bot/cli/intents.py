@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from bot.cli.intents_discover import discover_intents
+from bot.cli.intents_report import report_intents
 from bot.cli.tables import print_table
 from bot.console import Console
 from bot.errors import IntentsError
@@ -46,6 +47,7 @@ def intents() -> None:
 
 
 intents.add_command(discover_intents)
+intents.add_command(report_intents)
 
 
 @intents.command("train")

@@ -49,4 +49,4 @@ def _language(text: str) -> str:
     # A quarter: product names in Latin letters are long.
     if letters and 4 * len(HAN.findall(text)) >= letters:
         return "zh"
-    return "en" if is_english(text) or text.isascii() and not letters else "other"
+    return "en" if is_english(text) or (text.isascii() and not letters) else "other"
