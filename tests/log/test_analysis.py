@@ -1,0 +1,132 @@
+"""What the log knows of each message: from real exchanges to facts."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlite_utils import Database
+
+from bot.log import feedback
+from bot.log.analysis import UNKNOWN_INTENT, Message, first_id, labelled_intents, messages
+from bot.log.turns import add_turn
+from bot.messages import ConversationId, Feedback, TurnId, Verdict
+from tests.log.writing import exchange
+from tests.small_shop import NOW, incoming
+
+DAY = timedelta(days=1)
+
+
+def found(db: Database, intents: dict[str, str] | None = None) -> list[Message]:
+    return messages(db, NOW - DAY, NOW + DAY, intents or {})
+
+
+def rate(db: Database, turn: TurnId, verdict: Verdict, key: str = "k") -> None:
+    press = Feedback(
+        channel="test",
+        event_key=key,
+        customer="customer-ada",
+        verdict=verdict,
+        origin="button",
+        turn=turn,
+    )
+    assert feedback.rate(db, press, NOW)
+
+
+def test_that_an_answered_question_is_solved(db: Database) -> None:
+    exchange(db, incoming("Where is my parcel?"))
+
+    [message] = found(db)
+
+    assert (message.channel, message.language, message.is_solved) == ("test", "en", True)
+    assert (message.handoff, message.verdict, message.wait_minutes) == ("", "", None)
+    assert message.intent == UNKNOWN_INTENT
+
+
+def test_that_intents_are_taken_by_turn(db: Database) -> None:
+    exchange(db, incoming("Where is my parcel?"))
+    [message] = found(db)
+
+    assert found(db, {message.turn: "parcel"})[0].intent == "parcel"
+
+
+def test_that_a_hand_off_waits_for_a_person(db: Database) -> None:
+    exchange(db, incoming("I want to complain"), handoff="complaint")
+    [message] = found(db)
+    answered_at = datetime.fromisoformat(message.at) + timedelta(minutes=30)
+    add_turn(
+        db,
+        ConversationId(message.conversation),
+        role="agent",
+        text="I am on it.",
+        language="en",
+        created_at=answered_at.isoformat(),
+    )
+
+    [message] = found(db)
+
+    assert (message.is_solved, message.handoff, message.concern) == (
+        False,
+        "complaint",
+        "complaint",
+    )
+    assert message.wait_minutes == pytest.approx(30)
+
+
+def test_that_a_person_soon_after_means_the_answer_did_not_solve_it(db: Database) -> None:
+    exchange(db, incoming("Where is my parcel?"))
+    exchange(db, incoming("Get me a person"), handoff="asked_for_person")
+    exchange(db, incoming("Do you sell tents?", address="bob"))
+
+    assert [message.is_solved for message in found(db)] == [False, False, True]
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "verdict", "is_solved"),
+    [
+        pytest.param(["down"], "down", False, id="down"),
+        pytest.param(["down", "up"], "up", True, id="changed"),
+        pytest.param(["down", "withdrawn"], "", True, id="withdrawn"),
+    ],
+)
+def test_that_the_newest_verdict_counts(
+    db: Database, verdicts: list[Verdict], verdict: str, is_solved: bool
+) -> None:
+    outgoing = exchange(db, incoming("Where is my parcel?"))
+    for number, each in enumerate(verdicts):
+        rate(db, outgoing.turn, each, str(number))
+
+    [message] = found(db)
+
+    assert (message.verdict, message.is_solved) == (verdict, is_solved)
+
+
+def test_that_only_the_period_is_read(db: Database) -> None:
+    exchange(db, incoming("Where is my parcel?"))
+
+    assert messages(db, NOW + DAY, NOW + 2 * DAY, {}) == []
+    assert messages(db, NOW - 2 * DAY, NOW - DAY, {}) == []
+
+
+def test_that_the_pass_over_the_turns_begins_where_the_period_does(db: Database) -> None:
+    plan = db.execute(
+        "EXPLAIN QUERY PLAN SELECT id FROM turns WHERE id >= ? ORDER BY id", ["x"]
+    ).fetchall()
+
+    assert "SEARCH turns USING" in plan[0][3]
+
+
+def test_that_an_id_of_a_time_is_not_above_those_given_then() -> None:
+    before, after = (datetime(2026, 3, 1, 9, minute, tzinfo=UTC) for minute in (0, 1))
+
+    assert first_id(before) < first_id(after)
+    assert first_id(datetime(1970, 1, 1, tzinfo=UTC)).startswith("00000000-0000-7")
+
+
+def test_that_intents_come_from_the_log_where_it_has_them(db: Database) -> None:
+    assert labelled_intents(db, NOW) == {}
+    if "intent_labels" not in db.table_names():
+        db.execute("CREATE TABLE intent_labels (turn TEXT, intent TEXT, probability REAL)")
+        turn = first_id(NOW + DAY)
+        for intent, probability in (("likely", 0.8), ("less", 0.1)):
+            db.execute("INSERT INTO intent_labels VALUES (?, ?, ?)", [turn, intent, probability])
+
+        assert labelled_intents(db, NOW) == {turn: "likely"}
