@@ -6,8 +6,8 @@ group's own: a name with another word is not taken.
 """
 
 import logging
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -68,7 +68,7 @@ def key_terms(groups: Sequence[Sequence[str]]) -> list[list[str]]:
             written.update(terms.items())
         counts.append(found)
     spelled = _spellings(written)
-    overall = Counter[str]()
+    overall: dict[str, float] = defaultdict(float)
     for each, texts in zip(counts, groups, strict=True):
         for term, count in each.items():
             overall[term] += count / len(texts[:_MOST_READ])
@@ -156,7 +156,7 @@ def _spellings(written: Counter[tuple[str, str]]) -> dict[str, str]:
     return spelled
 
 
-def _best(counts: Counter[str], size: int, overall: Counter[str], groups: int) -> list[str]:
+def _best(counts: Counter[str], size: int, overall: Mapping[str, float], groups: int) -> list[str]:
     def weight(term: str) -> float:
         share = counts[term] / size
         rare = np.log1p(groups / max(overall[term], share))

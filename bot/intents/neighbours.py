@@ -140,7 +140,7 @@ def _both_ways(size: int, first: Rows, second: Rows, weights: Floats) -> Graph:
     """Return the mean of both directions of each tie."""
     keys = np.concatenate([first * size + second, second * size + first])
     unique, places = np.unique(keys, return_inverse=True)
-    halves = np.bincount(places, np.concatenate([weights, weights]) / 2)
+    halves: Floats = np.bincount(places, np.concatenate([weights, weights]) / 2).astype(float)
     return Graph(size=size, first=unique // size, second=unique % size, weights=halves)
 
 

@@ -13,12 +13,14 @@ from typing import Any
 
 from sqlite_utils import Database
 
-from bot.concerns import Concern, concern_of
+from bot.concerns import Concern
 from bot.sentiment import sentiment_of
 
 UNKNOWN_INTENT = "?"
 # A hand-off so soon after a reply says that the reply did not help.
 _STILL_THE_SAME = timedelta(hours=24)
+# Every message was looked through for these when it was answered.
+_CONCERNS: Mapping[str, Concern] = {"risk": "risk", "complaint": "complaint"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +51,17 @@ class Message:
 
 
 @dataclass(frozen=True, slots=True)
+class _Asked:
+    """What is kept of a customer's turn; its text isn't, so that a million fit into memory."""
+
+    turn: str
+    conversation: str
+    language: str
+    at: str
+    sentiment: int
+
+
+@dataclass(frozen=True, slots=True)
 class _People:
     """When people were asked for, and when they wrote, by conversation, in the order of time."""
 
@@ -68,7 +81,7 @@ def messages(
     reasons, handed_on = _handoffs(db, low)
     verdicts = _verdicts(db)
     wrote: dict[str, list[str]] = {}
-    asked: list[sqlite3.Row] = []
+    asked: list[_Asked] = []
     replies: dict[str, tuple[str, float | None]] = {}
     for row in _rows(db, _TURNS, {"first": first_id(since)}):
         if row["role"] == "agent":
@@ -76,9 +89,12 @@ def messages(
         elif row["role"] == "assistant":
             replies[row["replied_to"]] = (row["id"], row["latency_ms"])
         elif low <= row["created_at"] < high:
-            asked.append(row)
+            at, text = row["created_at"], row["text"]
+            asked.append(
+                _Asked(row["id"], row["conversation"], row["language"], at, sentiment_of(text))
+            )
     known = _People(handed_on, wrote)
-    return [_message(row, places, replies, reasons, verdicts, known, intents) for row in asked]
+    return [_message(each, places, replies, reasons, verdicts, known, intents) for each in asked]
 
 
 def labelled_intents(db: Database, since: datetime) -> dict[str, str]:
@@ -126,7 +142,7 @@ def _verdicts(db: Database) -> dict[str, str]:
 
 
 def _message(
-    row: sqlite3.Row,
+    asked: _Asked,
     places: Mapping[str, tuple[str, str]],
     replies: Mapping[str, tuple[str, float | None]],
     reasons: Mapping[str, str],
@@ -134,31 +150,37 @@ def _message(
     people: _People,
     intents: Mapping[str, str],
 ) -> Message:
-    conversation, at = row["conversation"], row["created_at"]
+    conversation, at = asked.conversation, asked.at
     customer, channel = places[conversation]
-    reply, latency = replies.get(row["id"], ("", None))
+    reply, latency = replies.get(asked.turn, ("", None))
     verdict, reason = verdicts.get(reply, ""), reasons.get(reply, "")
-    day_later = (datetime.fromisoformat(at) + _STILL_THE_SAME).isoformat()
     needed = any(
-        _first(times.get(conversation, ()), at, day_later) for times in (people.asked, people.wrote)
+        _is_soon_after(times[conversation], at)
+        for times in (people.asked, people.wrote)
+        if conversation in times
     )
     came = _first(people.wrote.get(conversation, ()), at, "9999") if needed or reason else ""
     return Message(
-        turn=row["id"],
+        turn=asked.turn,
         conversation=conversation,
         customer=customer,
         channel=channel,
-        language=row["language"],
-        intent=intents.get(row["id"], UNKNOWN_INTENT),
+        language=asked.language,
+        intent=intents.get(asked.turn, UNKNOWN_INTENT),
         at=at,
         is_solved=bool(reply) and not reason and not needed and verdict != "down",
         handoff=reason,
         verdict=verdict,
         latency_ms=latency,
         wait_minutes=_minutes(at, came) if came and reason else None,
-        sentiment=sentiment_of(row["text"]),
-        concern=concern_of(row["text"]),
+        sentiment=asked.sentiment,
+        concern=_CONCERNS.get(reason),
     )
+
+
+def _is_soon_after(times: Sequence[str], at: str) -> bool:
+    day_later = (datetime.fromisoformat(at) + _STILL_THE_SAME).isoformat()
+    return bool(_first(times, at, day_later))
 
 
 def _first(times: Sequence[str], low: str, high: str) -> str:

@@ -23,7 +23,18 @@ from typing import Any
 
 from sqlite_utils import Database
 
-from bot.log import backup, conversations, erasure, export, inbox, outbox, record, transcripts
+from bot.intents.report import report
+from bot.log import (
+    analysis,
+    backup,
+    conversations,
+    erasure,
+    export,
+    inbox,
+    outbox,
+    record,
+    transcripts,
+)
 from bot.log.integrity import quick_problem
 from bot.log.store import Store, open_read_only
 from bot.sending import PatientWriter
@@ -83,6 +94,7 @@ def _reads(db: Database) -> Iterator[tuple[str, Callable[[Database], Any]]]:
     yield "transcript", lambda db: transcripts.transcript(db, conversation)
     yield "export of a customer, 200 questions", _export(REGULAR)
     yield "context of a message", _context
+    yield "report of what customers wanted, the whole log", partial(_report, since=oldest)
 
 
 def _search(text: str) -> Callable[[Database], Any]:
@@ -96,6 +108,11 @@ def _export(customer: str) -> Callable[[Database], Any]:
 def _context(db: Database) -> Any:
     [last] = db.execute("SELECT max(id) FROM inbox").fetchone()
     return record.context(db, inbox.received(db, last), 12)
+
+
+def _report(db: Database, since: datetime) -> Any:
+    until = datetime.now(UTC)
+    return report(analysis.messages(db, since, until, {}), since, until)
 
 
 def _turn_times(db: Database) -> tuple[datetime, datetime]:

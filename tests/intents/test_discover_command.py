@@ -118,7 +118,7 @@ async def test_that_the_log_is_reported_in_all_forms(
         turns = await store.read(
             lambda db: db.execute("SELECT id FROM turns WHERE role = 'customer'").fetchall()
         )
-        Path("labels.jsonl").write_text(
+        (folder / "labels.jsonl").write_text(
             "\n".join(json.dumps({"turn": turn, "intent": "parcel"}) for (turn,) in turns),
             encoding="utf-8",
         )
@@ -139,8 +139,8 @@ async def test_that_the_log_is_reported_in_all_forms(
     assert code == 0
     assert [line["name"] for line in found["lines"]["intent"]] == ["parcel"]
     assert found["reasons"] == [["complaint", 1]]
-    assert "intent,parcel,2" in Path("a.csv").read_text(encoding="utf-8-sig")
-    assert "<svg" in Path("a.html").read_text(encoding="utf-8")
+    assert "intent,parcel,2" in (folder / "a.csv").read_text(encoding="utf-8-sig")
+    assert "<svg" in (folder / "a.html").read_text(encoding="utf-8")
 
 
 def test_that_without_messages_the_report_says_so(
