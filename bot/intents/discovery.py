@@ -25,7 +25,7 @@ from bot.intents.neighbours import (
 from bot.knowledge.encoder import Vectors
 
 # More are not grouped together, but each joins the group of those that it is nearest to.
-MOST_AT_ONCE = 20_000
+MOST_AT_ONCE = 10_000
 MOST_GROUPS = 1000
 _MOST_FOUND = 300
 _CLEAR = 0.7  # eigenvalue of a group that has hardly a tie to others

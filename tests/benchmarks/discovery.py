@@ -3,7 +3,7 @@
 python -m tests.benchmarks.discovery --data FOLDER     (make bench-discovery DATA=FOLDER)
 
 Each set is grouped with the number of intents given and with the number found, beside k-means on
-the same vectors. Vectors stay in .cache/bench-discovery: a second run groups only. Without
+the same vectors; seconds are the processor's. Vectors stay in .cache/bench-discovery: a second run groups only. Without
 --quick, docs/images/discovery.svg is drawn anew.
 """
 
@@ -79,9 +79,9 @@ def measured(name: str, rows: Labelled, encodings: Encodings) -> list[dict[str, 
     """Return the figures of one set, a row for each way of grouping it."""
     intents = [intent for _, intent in rows]
     number = len(set(intents))
-    started = time.perf_counter()
+    started = time.process_time()
     parts = parts_of([text for text, _ in rows], encodings)
-    encoded = time.perf_counter() - started
+    encoded = time.process_time() - started
     ways: dict[str, Callable[[], Rows]] = {
         "k-means, number given": lambda: plain(parts, number),
         "number given": lambda: discover(parts, number).groups,
@@ -89,7 +89,7 @@ def measured(name: str, rows: Labelled, encodings: Encodings) -> list[dict[str, 
     }
     lines = []
     for way, grouped in ways.items():
-        started = time.perf_counter()
+        started = time.process_time()
         groups = grouped()
         figures = asdict(agreement(groups.tolist(), intents))
         lines.append(
@@ -100,8 +100,8 @@ def measured(name: str, rows: Labelled, encodings: Encodings) -> list[dict[str, 
                 "way": way,
                 "groups": len(set(groups.tolist())),
                 **figures,
-                "grouping_s": round(time.perf_counter() - started, 1),
-                "encoding_s": round(encoded, 1),
+                "grouping": f"{time.process_time() - started:.1f} s",
+                "encoding": f"{encoded:.1f} s",
             }
         )
     return lines
