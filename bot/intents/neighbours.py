@@ -113,7 +113,8 @@ def spectrum(graph: Graph, number: int, seed: int = 0) -> tuple[Floats, Vectors]
 
 
 def _neighbours(messages: int) -> int:
-    return round(_FEWEST_NEAREST * max(1.0, messages / _UP_TO_MESSAGES) ** _GROWTH)
+    growth = float(max(1.0, messages / _UP_TO_MESSAGES) ** _GROWTH)
+    return round(_FEWEST_NEAREST * growth)
 
 
 def _likeness(vectors: Vectors, others: Vectors) -> Iterator[tuple[slice, Vectors]]:

@@ -1,10 +1,24 @@
 """Names of groups, from their own words in English and Chinese."""
 
+from collections.abc import AsyncIterator
+
 import numpy as np
 import pytest
+import pytest_asyncio
 
-from bot.intents.naming import checked_name, describe, examples, key_terms
+from bot.intents.naming import (
+    Described,
+    ModelNamer,
+    checked_name,
+    describe,
+    examples,
+    key_terms,
+)
 from bot.knowledge.encoder import Vectors
+from bot.messages import LANGUAGES
+from bot.model import ChatModel
+from prompts import Prompts
+from tests.fakes.vllm_api import MODEL, FakeVllm, Fault
 
 LOST = ["I lost my card", "my card is lost", "lost card, please block it", "card lost yesterday"]
 REFUND = ["refund for my order", "when is my refund paid", "I want a refund", "refund my order"]
@@ -66,3 +80,48 @@ def test_that_a_model_s_name_is_taken_only_in_the_group_s_words(written: str, na
 def test_that_a_chinese_name_is_checked_too() -> None:
     assert checked_name("申请退货", RETURN) == "申请退货"
     assert checked_name("修改地址", RETURN) == ""
+
+
+class TestModel:
+    @pytest_asyncio.fixture
+    async def model(self, vllm: FakeVllm) -> AsyncIterator[ChatModel]:
+        opened = ChatModel(url=vllm.url, name=MODEL)
+        yield opened
+        await opened.close()
+
+    @pytest.mark.parametrize(
+        ("texts", "written", "name"),
+        [
+            pytest.param(LOST, "Lost card", "Lost card", id="en"),
+            pytest.param(RETURN, "申请退货", "申请退货", id="zh"),
+            pytest.param(LOST, "Passport office", "own terms", id="other-words"),
+        ],
+    )
+    async def test_that_it_names_a_group_in_the_group_s_words(
+        self, model: ChatModel, vllm: FakeVllm, texts: list[str], written: str, name: str
+    ) -> None:
+        vllm.says(written)
+        described = Described(name="own terms", terms=("card", "退货"), examples=(0, 1))
+
+        assert await ModelNamer(model, Prompts.load(), LANGUAGES).name(described, texts) == name
+        [system, shown] = vllm.chats[0].texts
+        assert "card, 退货" in system
+        assert all(text in shown for text in texts)
+
+    async def test_that_a_model_that_fails_leaves_the_terms(
+        self, model: ChatModel, vllm: FakeVllm
+    ) -> None:
+        vllm.fails(Fault.server_error())
+        described = Described(name="own terms", terms=(), examples=())
+
+        assert (
+            await ModelNamer(model, Prompts.load(), LANGUAGES).name(described, LOST) == "own terms"
+        )
+
+    async def test_that_a_model_without_the_language_is_not_asked(
+        self, model: ChatModel, vllm: FakeVllm
+    ) -> None:
+        described = Described(name="own terms", terms=(), examples=())
+
+        assert await ModelNamer(model, Prompts.load(), ["zh"]).name(described, LOST) == "own terms"
+        assert vllm.chats == []
