@@ -3,8 +3,8 @@
 python -m tests.benchmarks.discovery --data FOLDER     (make bench-discovery DATA=FOLDER)
 
 Each set is grouped with the number of intents given and with the number found, beside k-means on
-the same vectors; seconds are the processor's. Vectors stay in .cache/bench-discovery: a second run groups only. Without
---quick, docs/images/discovery.svg is drawn anew.
+the same vectors; seconds are the processor's. Vectors stay in .cache/bench-discovery: a second run
+groups only. Without --quick, docs/images/discovery.svg is drawn anew.
 """
 
 import argparse

@@ -119,3 +119,8 @@ def test_that_a_group_is_known_again_by_its_messages() -> None:
 
     assert carried_over(before, now) == {5: 0, 2: 1}
     assert carried_over({}, now) == {}
+
+
+@pytest.mark.parametrize("groups", [1, 2, 29, 30])
+def test_that_any_number_up_to_that_of_the_messages_can_be_given(groups: int) -> None:
+    assert discover([part(blobs(3, 10))], groups).number == groups
