@@ -18,6 +18,9 @@ from bot.knowledge.words import HAN
 # Of fewer messages the mean says nothing; they are taken with those of the most frequent language.
 _FEWEST = 20
 _SMALLEST_SHARE = 0.03
+# e5's weight beside bge: 0.4 groups Banking77 best (ACC 76, with equal weights 69); on the mean of
+# five sets the two are alike.
+_OF_E5 = 0.4
 
 
 def parts_of(texts: Sequence[str], encodings: Encodings) -> list[Part]:
@@ -29,7 +32,9 @@ def parts_of(texts: Sequence[str], encodings: Encodings) -> list[Part]:
         own = shared
         if language == "en" and has_bge():
             english = encodings.vectors("bge", [texts[row] for row in rows])
-            own = np.hstack([shared, centred(english) if len(rows) >= _FEWEST else english])
+            own = np.hstack(
+                [_OF_E5 * shared, centred(english) if len(rows) >= _FEWEST else english]
+            )
         parts.append(Part(rows=rows, own=unit(own), shared=shared))
     return parts
 
