@@ -32,6 +32,7 @@ from bot.knowledge.gaps import find_gaps
 from bot.log.accounts import Accounts, utc_now
 from bot.model_server import embedded_engine
 from bot.ports import Channel, Platform
+from bot.ranking_figures import RankingFigures
 from bot.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -178,6 +179,7 @@ def _web_server(
         gaps=lambda: find_gaps(frontdesk.store, frontdesk.knowledge.meaning, utc_now()),
         draft_gap=writer.draft,
         rng=random.SystemRandom(),
+        figures=RankingFigures(frontdesk.store, frontdesk.settings.worths, utc_now),
         approvals=frontdesk.actions.confirmations if frontdesk.actions else None,
     )
     app = create_app(

@@ -3,12 +3,13 @@
 import asyncio
 import random
 import re
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
 
+from sqlite_utils import Database
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
@@ -20,15 +21,17 @@ from adapters.admin.approved import ApprovedPages, Reload
 from adapters.admin.choices import ChoicePages
 from adapters.admin.forms import form_fields
 from adapters.admin.gaps import DraftGap, FindGaps, GapPages
+from adapters.admin.ranking import RankingPages, signed
 from adapters.rendering import is_web_address
 from adapters.web.language import page_language, remember_language
 from adapters.web.page import OwnFiles, templates
 from bot.errors import AttachmentError
-from bot.log import conversations, record, transcripts
+from bot.log import conversations, reasons, record, transcripts
 from bot.log.accounts import Accounts, Clock
 from bot.log.store import Store
 from bot.messages import LANGUAGES, Attachment, Language
 from bot.privacy import mask
+from bot.ranking_figures import RankingFigures
 from prompts import Prompts
 
 HERE = Path(__file__).parent
@@ -46,7 +49,8 @@ class Admin:
 
     `fetch` gets a customer's file by its number in the log, or raises AttachmentError; `approved`
     are the approved answers as the conversations use them, `gaps` groups the open questions and
-    `draft_gap` writes an article for one; `rng` draws which of two replies stands first;
+    `draft_gap` writes an article for one; `rng` draws which of two replies stands first; `figures`
+    tells how customers are served;
     `approvals` carries out what tools are asked to change, None without tools.
     """
 
@@ -62,6 +66,7 @@ class Admin:
         gaps: FindGaps,
         draft_gap: DraftGap,
         rng: random.Random,
+        figures: RankingFigures,
         approvals: Approvals | None = None,
     ) -> None:
         self._store = store
@@ -72,6 +77,7 @@ class Admin:
         self._approved = ApprovedPages(store, accounts, clock, self._page, approved)
         self._gaps = GapPages(store, accounts, clock, self._page, gaps, draft_gap)
         self._choices = ChoicePages(store, accounts, clock, self._page, rng)
+        self._ranking = RankingPages(store, accounts, self._page, figures)
         self._actions = ActionPages(store, accounts, self._page, approvals)
         self._has_actions = approvals is not None
         self._templates = templates(HERE / "templates")
@@ -80,6 +86,7 @@ class Admin:
             "is_web_address": is_web_address,
             "percent": percent,
             "file_size": file_size,
+            "signed": signed,
         }
 
     def routes(self) -> Sequence[BaseRoute]:
@@ -95,6 +102,7 @@ class Admin:
             *self._approved.routes(),
             *self._gaps.routes(),
             *self._choices.routes(),
+            *self._ranking.routes(),
             *self._actions.routes(),
             Mount("/static", OwnFiles(directory=HERE / "static")),
             Route("/{path:path}", self.missing),
@@ -154,11 +162,10 @@ class Admin:
         """Show one conversation with what was logged about each reply."""
         conversation = request.path_params["id"]
         before = _number(request.query_params.get("before", ""))
-        transcript = await self._store.browse(
-            lambda db: transcripts.transcript(db, conversation, before=before)
-        )
-        if transcript is None:
+        found = await self._store.browse(lambda db: _explained(db, conversation, before))
+        if found is None:
             return await self.missing(request)
+        transcript, why = found
         account = guard.current_session(request).account
         await self._accounts.record(account, "view_transcript", conversation)
         return self._page(
@@ -166,6 +173,7 @@ class Admin:
             "transcript.html",
             conversation=transcript.conversation,
             turns=transcript.turns,
+            why=why,
             earlier_than=transcript.earlier_than,
             before=before,
             account=account,
@@ -224,6 +232,14 @@ class Admin:
         response = HTMLResponse(html, status_code=status)
         remember_language(request, response)
         return response
+
+
+def _explained(
+    db: Database, conversation: str, before: int | None
+) -> tuple[transcripts.Transcript, Mapping[str, reasons.Reason]] | None:
+    """Return a transcript, and why each of its replies was shown; None if there is none."""
+    found = transcripts.transcript(db, conversation, before=before)
+    return (found, reasons.reasons(db, found)) if found else None
 
 
 def moment(text: str, now: datetime) -> str:

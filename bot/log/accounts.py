@@ -64,6 +64,7 @@ Action = Literal[
     "view_choices",
     "choose",
     "correct",
+    "view_ranking",
 ]
 
 

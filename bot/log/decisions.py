@@ -33,13 +33,14 @@ def decisions(
     most: int = MOST,
     turn: str | None = None,
     with_texts: bool = False,
+    with_features: bool = True,
 ) -> Iterator[LoggedDecision]:
     """Yield every choice that answered a question, by conversation, in order.
 
     Replies that were replaced or taken back are left out, and courtesies and commands, where there
     is nothing to choose. Of `since` then and later, and of about the newest `most` replies; or of
     the one reply `turn` alone. Texts of candidates and of the turns before take much memory
-    and come only `with_texts`.
+    and come only `with_texts`; who needs no features saves more than half of it without them.
     """
     oldest = max(since.isoformat() if since else "", _oldest(db, most))
     verdicts = _verdicts(db, oldest)
@@ -52,7 +53,9 @@ def decisions(
             slate = select(db, _SLATE, {"turn": row["id"]})
             if any(each["source"] in _ASKED for each in slate):
                 after = _after(turns, place, verdicts.get(row["id"], ()), now)
-                found = _decision(row, slate, after, with_texts=with_texts)
+                found = _decision(
+                    row, slate, after, with_texts=with_texts, with_features=with_features
+                )
                 before = _before(turns[:place], row["replied_to"]) if with_texts else ()
                 yield replace(found, before=before)
 
@@ -70,7 +73,12 @@ def _oldest(db: Database, most: int) -> str:
 
 
 def _decision(
-    row: sqlite3.Row, slate: Sequence[sqlite3.Row], after: Aftermath, *, with_texts: bool
+    row: sqlite3.Row,
+    slate: Sequence[sqlite3.Row],
+    after: Aftermath,
+    *,
+    with_texts: bool,
+    with_features: bool,
 ) -> LoggedDecision:
     at = datetime.fromisoformat(row["created_at"])
     return LoggedDecision(
@@ -85,7 +93,7 @@ def _decision(
         candidates=tuple(
             LoggedCandidate(
                 source=each["source"],
-                features=json.loads(each["features"]),
+                features=json.loads(each["features"]) if with_features else {},
                 propensity=each["propensity"],
                 is_refused=each["refusal"] is not None,
                 text=each["text"] if with_texts else "",

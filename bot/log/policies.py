@@ -52,13 +52,14 @@ def history(db: Database) -> list[InForce]:
         " JOIN policies ON policies.version = policy ORDER BY policy_changes.id DESC",
         {},
     )
+    trained = {row["policy"]: json.loads(row["trained"] or "null") for row in rows}
     return [
         InForce(
             policy=row["policy"],
             reason=row["reason"],
             note=row["note"],
             at=datetime.fromisoformat(row["created_at"]),
-            trained=json.loads(row["trained"]) if row["trained"] else None,
+            trained=trained[row["policy"]],
         )
         for row in rows
     ]

@@ -51,6 +51,12 @@ class LoggedDecision:
         """Where the reply that was shown came from."""
         return self.candidates[self.shown].source
 
+    @property
+    def is_tried(self) -> bool:
+        """Whether the policy thought more of another candidate than of the one it showed."""
+        chances = [each.propensity for each in self.candidates]
+        return chances[self.shown] < max(chances)
+
 
 @dataclass(frozen=True, eq=False, slots=True, kw_only=True)
 class Experience:

@@ -7,12 +7,12 @@ the program copies what came into force into the log (bot/log/policies.py).
 import fcntl
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 from bot.errors import RankingError
 from bot.ranking.fixed_order import FixedOrder
@@ -33,6 +33,31 @@ class Change:
     reason: Reason
     note: str
     at: str
+
+
+class Changed(Protocol):
+    """What came into force, and why."""
+
+    @property
+    def policy(self) -> str:
+        """The policy's version."""
+        ...
+
+    @property
+    def reason(self) -> str:
+        """A Reason, as it is stored."""
+        ...
+
+
+def policy_before(changes: Iterable[Changed]) -> str:
+    """Return the version to go back to after these changes: without what was taken back."""
+    stack = [FixedOrder.version]
+    for change in changes:
+        if change.reason in ("rolled_back", "watch"):
+            stack = stack[:-1] or [change.policy]
+        if stack[-1] != change.policy:
+            stack.append(change.policy)
+    return stack[-2] if len(stack) > 1 else stack[0]
 
 
 class PolicyFolder:
@@ -108,13 +133,7 @@ class PolicyFolder:
 
     def before(self) -> str:
         """Return the version to go back to: what came before, without what was taken back."""
-        stack = [FixedOrder.version]
-        for change in self.changes():
-            if change.reason in ("rolled_back", "watch"):
-                stack = stack[:-1] or [change.policy]
-            if stack[-1] != change.policy:
-                stack.append(change.policy)
-        return stack[-2] if len(stack) > 1 else stack[0]
+        return policy_before(self.changes())
 
     def _file(self, version: str) -> Path:
         return self.path / f"{version.replace('/', '@')}.json"

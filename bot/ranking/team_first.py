@@ -11,6 +11,11 @@ from bot.ranking.policy import Policy
 CHOSEN_AMONG: frozenset[Source] = frozenset({"draft", "article", "clarification", "handoff"})
 
 
+def is_left_to_order(candidates: Sequence[Candidate]) -> bool:
+    """Whether what people decided is on a slate, so that no learned policy chooses there."""
+    return any(each.refusal is None and each.source not in CHOSEN_AMONG for each in candidates)
+
+
 class TeamFirst:
     """A policy that leaves commands, tools' results and approved answers to the fixed order.
 
@@ -28,7 +33,7 @@ class TeamFirst:
 
     def propensities(self, context: Context, candidates: Sequence[Candidate]) -> Sequence[float]:
         """Return one probability a candidate; refused ones get 0."""
-        if any(each.refusal is None and each.source not in CHOSEN_AMONG for each in candidates):
+        if is_left_to_order(candidates):
             return self._order.propensities(context, candidates)
         own = self._policy.propensities(context, candidates)
         best = max(range(len(own)), key=lambda i: own[i])

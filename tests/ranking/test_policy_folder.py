@@ -85,7 +85,8 @@ def test_that_a_damaged_file_is_refused_in_one_sentence(damage: str, tmp_path: P
 def test_that_a_policy_of_other_features_is_refused(tmp_path: Path) -> None:
     folder = PolicyFolder(tmp_path)
     file = folder.save(trained())
-    file.write_text(file.read_text().replace('"features": 1', '"features": 0'))
+    written = file.read_text().replace(f'"features": {features.VERSION}', '"features": 0')
+    file.write_text(written)
     with pytest.raises(RankingError, match="train it anew"):
         folder.read("softmax/1")
 

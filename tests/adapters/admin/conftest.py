@@ -25,6 +25,8 @@ from bot.log.accounts import Accounts
 from bot.log.store import Store
 from bot.messages import Attachment
 from bot.model import ChatModel
+from bot.ranking.rewards import WORTH
+from bot.ranking_figures import RankingFigures
 from prompts import Prompts
 from tests.actions.order_shop import over_http
 from tests.adapters.web.dialogues import Clock, ScriptedInbox
@@ -108,6 +110,7 @@ async def app(
         gaps=gaps,
         draft_gap=GapWriter(ChatModel(url=NO_MODEL, name="none"), prompts, ()).draft,
         rng=random.Random(7),
+        figures=RankingFigures(store, WORTH, clock),
         approvals=approvals,
     )
     return create_app(web, admin.routes(), ready, dict, CollectorRegistry(), prompts)

@@ -577,6 +577,12 @@ def test_that_every_word_of_the_pages_is_a_label() -> None:
         "refusal_",
         "feature_",
         "action_",
+        "policy_",
+        "learner_",
+        "change_",
+        "figure_",
+        "group_",
+        "decided_",
     )
     by_name = {name for name in known if name.startswith(kinds)}
     assert used - known == set()
