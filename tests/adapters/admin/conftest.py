@@ -1,36 +1,22 @@
 """The admin pages behind the web application's middleware, in process, with a clock that stands."""
 
-import random
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
 import pytest
-from prometheus_client import CollectorRegistry
 from starlette.applications import Starlette
 
-from adapters.admin import Admin
-from adapters.web.app import create_app
-from adapters.web.channel import WebChannel
 from bot.actions.confirmations import Confirmations
 from bot.actions.toolbox import Toolbox
-from bot.candidates.approved import ApprovedAnswers
 from bot.errors import AttachmentError
-from bot.knowledge.encoder import Vectors
-from bot.knowledge.gap_articles import GapWriter
-from bot.knowledge.gaps import Gap, find_gaps
-from bot.knowledge.meaning import Meaning
-from bot.log.accounts import Accounts
 from bot.log.store import Store
 from bot.messages import Attachment
-from bot.model import ChatModel
-from bot.ranking.rewards import WORTH
-from bot.ranking_figures import RankingFigures
 from prompts import Prompts
 from tests.actions.order_shop import over_http
-from tests.adapters.web.dialogues import Clock, ScriptedInbox
-from tests.small_shop import NO_MODEL, WordEncoder
+from tests.adapters.admin.application import admin_app
+from tests.adapters.web.dialogues import Clock
 
 PASSWORD = "correct horse battery staple"
 BASE = "http://testserver"
@@ -72,10 +58,6 @@ def files() -> Files:
     return Files()
 
 
-async def encode(work: Callable[[Sequence[str]], Vectors], texts: Sequence[str]) -> Vectors:
-    return work(texts)
-
-
 @pytest.fixture
 def approvals(store: Store, clock: Clock, prompts: Prompts) -> Confirmations:
     """Tools whose service is not there."""
@@ -87,33 +69,7 @@ def approvals(store: Store, clock: Clock, prompts: Prompts) -> Confirmations:
 async def app(
     store: Store, clock: Clock, prompts: Prompts, files: Files, approvals: Confirmations
 ) -> Starlette:
-    accounts = Accounts(store, clock)
-    await accounts.prepare(PASSWORD)
-
-    async def ready() -> dict[str, str | None]:
-        return {}
-
-    web = WebChannel(ScriptedInbox(store), store)
-    meaning = Meaning(store, WordEncoder(), encode)
-    approved = ApprovedAnswers(store, meaning, clock)
-
-    async def gaps() -> list[Gap]:
-        return await find_gaps(store, meaning, clock())
-
-    admin = Admin(
-        store,
-        accounts,
-        prompts,
-        clock,
-        files,
-        approved=approved,
-        gaps=gaps,
-        draft_gap=GapWriter(ChatModel(url=NO_MODEL, name="none"), prompts, ()).draft,
-        rng=random.Random(7),
-        figures=RankingFigures(store, WORTH, clock),
-        approvals=approvals,
-    )
-    return create_app(web, admin.routes(), ready, dict, CollectorRegistry(), prompts)
+    return await admin_app(store, clock, prompts, files, PASSWORD, approvals)
 
 
 @pytest.fixture
