@@ -62,7 +62,6 @@ class RankingFigures:
         """Return what is known of the last so many days; begin to make it anew where it is old."""
         if self._is_old(days) and days not in self._making:
             self._making[days] = asyncio.create_task(self._make(days))
-        if days in self._making:
             await asyncio.wait({self._making[days]}, timeout=PATIENCE_SECONDS)
         return Latest(
             figures=self._made.get(days),

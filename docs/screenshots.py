@@ -1,25 +1,37 @@
 """Take the pictures in docs/images: the page, the admin pages, and a chat of each channel.
 
-.venv/bin/python -m docs.screenshots
+.venv/bin/python -m docs.screenshots            (with `ranking`: those of the ranking alone)
 
 The page and the admin pages are those of the real program with its own engine; the chats are drawn
-from the dialogues of docs/transcripts.md.
+from the dialogues of docs/transcripts.md, and the ranking is that of a made log
+(docs/playing/ranked_log.py).
 """
 
 import asyncio
 import contextlib
 import secrets
+import sys
+import tempfile
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from pathlib import Path
 
+import uvicorn
 from playwright.async_api import Browser, Page, async_playwright
+from starlette.applications import Starlette
 
-from bot.messages import LANGUAGES, Language
+from bot.errors import AttachmentError
+from bot.log.store import Store
+from bot.messages import LANGUAGES, Attachment, Language
 from bot.settings import EXAMPLE_ARTICLES
 from docs.playing.picture import as_html
+from docs.playing.ranked_log import write_shop
 from docs.playing.stage import Stage, stage_for
 from docs.transcripts import KEPT, play, slack_question, telegram_question
+from prompts import Prompts
+from tests.adapters.admin.application import admin_app
 from tests.benchmarks.programs import ROOT
+from tests.small_shop import eventually
 
 IMAGES = Path(__file__).parent / "images"
 MODELS = ROOT / ".cache" / "models"
@@ -28,6 +40,7 @@ QUIET = ["--no-sandbox", "--disable-quic", "--disable-background-networking", "-
 
 DESKTOP = {"width": 1000, "height": 720}
 PHONE = {"width": 390, "height": 780}
+NOW = datetime(2026, 11, 30, 16, 20, tzinfo=UTC)  # of the made log
 LOW = {"width": 1000, "height": 100}
 QUESTIONS: dict[Language, tuple[str, str]] = {
     "en": ("How long do I have to return a jacket?", "And what does it cost me?"),
@@ -42,8 +55,10 @@ WITH_PICTURE: dict[Language, str] = {
 async def main() -> None:
     """Write every picture."""
     async with browser() as opened:
-        await channels(opened)
-        await pages(opened)
+        if "ranking" not in sys.argv[1:]:
+            await channels(opened)
+            await pages(opened)
+        await ranking(opened)
 
 
 @contextlib.asynccontextmanager
@@ -134,6 +149,44 @@ async def choices(page: Page, address: str, language: Language) -> None:
         async with page.expect_navigation():
             await page.keyboard.press("s")
     await page.screenshot(path=IMAGES / f"admin-choices-{language}.png", full_page=True)
+
+
+async def ranking(browser: Browser) -> None:
+    """Take pictures of the page of the ranking, of a made log."""
+    password = secrets.token_urlsafe()
+    with tempfile.TemporaryDirectory() as folder, Store(Path(folder) / "frontdesk.db") as store:
+        await store.write(lambda db: write_shop(db, NOW))
+        app = await admin_app(store, lambda: NOW, Prompts.load(), no_files, password)
+        async with serving(app) as address:
+            page = await open_page(browser, {"width": 1200, "height": 900})
+            await page.goto(f"{address}/admin/login?next=/admin/ranking&lang=en")
+            await page.locator("input[type=password]").fill(password)
+            await page.keyboard.press("Enter")
+            await page.locator("#in-force").wait_for()
+            for language in LANGUAGES:
+                await page.goto(f"{address}/admin/ranking?days=30&lang={language}")
+                while not await page.locator(".plot svg").count():
+                    await page.reload()
+                name = f"admin-ranking-{language}.png"
+                await page.screenshot(path=IMAGES / name, full_page=True)
+            await page.close()
+
+
+@contextlib.asynccontextmanager
+async def serving(app: Starlette) -> AsyncIterator[str]:
+    """Serve an application while the body runs."""
+    config = uvicorn.Config(app, port=0, log_level="warning", ws="none", lifespan="off")
+    server = uvicorn.Server(config)
+    task = asyncio.create_task(server.serve())
+    await eventually(lambda: server.started)
+    yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    server.should_exit = server.force_exit = True
+    await task
+
+
+async def no_files(number: int) -> tuple[Attachment, bytes]:
+    """Have no files."""
+    raise AttachmentError("There are no files.")
 
 
 async def open_page(browser: Browser, size: dict[str, int], scheme: str = "light") -> Page:
