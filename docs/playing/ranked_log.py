@@ -70,13 +70,13 @@ def _changes(now: datetime) -> list[tuple[int, InForce]]:
     first, second = began + timedelta(days=9), began + timedelta(days=14)
     third = second + timedelta(days=2)
     gain = "Gain +0.094 (+0.051 to +0.137) over fixed-order/2."
-    doubtful = "Gain +0.041 (+0.006 to +0.076) over softmax/20261112."
-    worse = "Complaints rose from 14.2% to 21.9%, beyond chance."
+    doubtful = "Gain +0.041 (+0.006 to +0.076) over softmax/20261111."
+    worse = "Since it is in force, the mean reward fell from 0.171 to 0.089."
     return [
         (9, _change(FixedOrder.version, "start", "", began)),
-        (5, _change("softmax/20261112", "promoted", gain, first)),
-        (2, _change("greedy/20261117", "promoted", doubtful, second)),
-        (12, _change("softmax/20261112", "watch", worse, third)),
+        (5, _change("softmax/20261111", "promoted", gain, first)),
+        (2, _change("greedy/20261116", "promoted", doubtful, second)),
+        (12, _change("softmax/20261111", "watch", worse, third)),
     ]
 
 
