@@ -88,7 +88,7 @@ class PolicyUpkeep:
             self._console.warn(f"The policy in force can't be judged: {err}")
 
     def _objection(self, db: Database, policy: str, began: datetime) -> str | None:
-        log = list(decisions(db, self._now(), since=began - BEFORE))
+        log = list(decisions(db, self._now(), since=began - BEFORE, with_features=False))
         before = [each for each in log if each.at < began and each.policy != policy]
         since = [each for each in log if each.at >= began and each.policy == policy]
         return watch.objection(watch.changes(before, since, self._worth))

@@ -40,8 +40,8 @@ def changes(
     """Return the figures of two policies' own replies; empty while there are too few of either."""
     measures: Mapping[str, Callable[[Sequence[LoggedDecision]], Numbers]] = {
         "the mean reward": lambda log: rewards_of(log, worth),
-        "replies without a hand-off": _answered,
-        "replies without a complaint": lambda log: rewards_of(log, COMPLAINED),
+        "the share without a hand-off": _answered,
+        "the share without a complaint": lambda log: 1 + rewards_of(log, COMPLAINED),
     }
     try:
         return [

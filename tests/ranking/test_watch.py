@@ -34,7 +34,7 @@ def test_that_more_handoffs_are_objected_to_whatever_they_are_worth() -> None:
 
     why = watch.objection(watch.changes(log(BETTER), log(HANDS_OFF), free))
 
-    assert why == ("Since it is in force, replies without a hand-off fell from 1.000 to 0.000.")
+    assert why == ("Since it is in force, the share without a hand-off fell from 1.000 to 0.000.")
 
 
 def test_that_a_better_one_and_an_equal_one_stay() -> None:
@@ -48,3 +48,11 @@ def test_that_a_better_one_and_an_equal_one_stay() -> None:
 def test_that_too_few_conversations_say_nothing() -> None:
     assert watch.changes(log(BETTER), log(HANDS_OFF, visits=20)) == []
     assert watch.objection([]) is None
+
+
+def test_that_complaints_are_told_as_a_share() -> None:
+    found = watch.changes(log(FixedOrder()), log(WORSE, seed=8))
+
+    [complaints] = [each for each in found if each.name == "the share without a complaint"]
+
+    assert 0 < complaints.since.value < complaints.before.value < 1
