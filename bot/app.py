@@ -65,6 +65,7 @@ async def chat_in_terminal(settings: Settings, console: Console) -> None:
         async with in_background(
             frontdesk.upkeep(console).run(),
             frontdesk.policy_upkeep(console).run(),
+            frontdesk.intents_upkeep(console).run(),
             frontdesk.model.run(console),
             _prepare_actions(frontdesk),
         ):
@@ -145,6 +146,7 @@ async def _serve(
     async with in_background(
         frontdesk.upkeep(console).run(),
         frontdesk.policy_upkeep(console).run(),
+        frontdesk.intents_upkeep(console).run(),
         frontdesk.model.run(console),
         _prepare_actions(frontdesk),
     ):

@@ -27,6 +27,8 @@ from bot.conversation import ConversationManager
 from bot.delivery import Delivery
 from bot.encoding import encoder_of
 from bot.errors import AttachmentError
+from bot.intents.in_force import IntentsInForce
+from bot.intents_upkeep import IntentsUpkeep
 from bot.knowledge.search import Knowledge
 from bot.limits import ANSWER_SECONDS, Limits
 from bot.log import policies, transcripts
@@ -68,6 +70,7 @@ class Frontdesk:
         self.actions = _actions(settings, store, prompts, self.model)
         self.policies = PolicyFolder(settings.policies)
         self.policy = PolicyInForce(self.policies)
+        self.intents = IntentsInForce(settings.intents)
         self.budget = DailyBudget(settings.frontdesk_exploration_per_day, lambda: utc_now().date())
         checks = ReplyChecks(AnswerCheck(encoder, self.knowledge.in_encoder), rules_of(settings))
         self.conversations = ConversationManager(
@@ -123,6 +126,10 @@ class Frontdesk:
         worths = self.settings.worths
         return PolicyUpkeep(self.store, self.policies, self.policy, worths, console, utc_now)
 
+    def intents_upkeep(self, console: Console) -> IntentsUpkeep:
+        """Return what follows the intent classifier and labels the log, telling so."""
+        return IntentsUpkeep(self.store, self.intents, console, utc_now)
+
     async def encode(self, progress: Callable[[int, int], None]) -> None:
         """Make every vector that is missing, calling `progress(done, total)`; resumable."""
         await self.approved.load()
@@ -147,6 +154,7 @@ class Frontdesk:
         if self.actions:
             await self.actions.close()
         await self.model.close()
+        self.intents.close()
         self.knowledge.close()
         if self._transcriber:
             await self._transcriber.close()
@@ -181,6 +189,7 @@ async def open_frontdesk(
         frontdesk = Frontdesk(settings, prompts, store)
         try:
             await frontdesk.upkeep(console).bring_in()
+            await frontdesk.intents_upkeep(console).follow()
             midnight = utc_now().replace(hour=0, minute=0, second=0, microsecond=0)
             frontdesk.budget.resume(await store.read(lambda db: policies.tries(db, midnight)))
             if frontdesk.actions:

@@ -217,6 +217,11 @@ class Settings(BaseSettings):
         return self.frontdesk_data / "policies"
 
     @property
+    def intents(self) -> Path:
+        """The folder of the trained intent classifier."""
+        return self.frontdesk_data / "intents"
+
+    @property
     def worths(self) -> dict[Signal, float]:
         """What every signal is worth."""
         return checked_worths(self.frontdesk_rewards)

@@ -24,7 +24,6 @@ from bot.intents.rows import Row, read_rows
 from bot.intents.training import Trained, check_torch, train
 from bot.settings import load_settings
 
-FOLDER = "intents"  # in the data folder
 _AT_ONCE = 64
 
 methods_option = click.option(
@@ -72,7 +71,7 @@ def train_classifier(
     trained = _trained(read_rows(labels), console, methods, seconds, seed)
     about = {"trained_at": datetime.now(UTC).isoformat(), "method": trained.method}
     card = model_card(trained, datetime.now(UTC))
-    made = model_file.save(settings.frontdesk_data / FOLDER, trained.classifier, about, card)
+    made = model_file.save(settings.intents, trained.classifier, about, card)
     console.say(f"Trained in {trained.seconds:.0f} s: {made}, {trained.method}.")
     console.say(f"Model card: {made.parent / model_file.CARD}.")
 
@@ -138,7 +137,7 @@ def classify(console: Console, source: Path, output: Path | None) -> None:
     Each line out has the text, its intents with probabilities, and whether it is out of scope.
     """
     settings = load_settings()
-    stored = model_file.load(settings.frontdesk_data / FOLDER)
+    stored = model_file.load(settings.intents)
     rows = read_rows(source)
     done = _lines_in(output) if output else 0
     if done > len(rows):

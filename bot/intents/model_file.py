@@ -3,6 +3,7 @@
 The file is written whole or not at all, so a running program never sees half a model.
 """
 
+import hashlib
 import io
 import json
 import zipfile
@@ -32,10 +33,14 @@ Arrays = Mapping[str, NDArray[Any]]
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """A classifier read from a file, with what `save` was told about it."""
+    """A classifier read from a file, with what `save` was told about it.
+
+    `version` is of all that is in the file.
+    """
 
     classifier: IntentClassifier
     about: Mapping[str, Any]
+    version: str
 
 
 def save(folder: Path, classifier: IntentClassifier, about: Mapping[str, Any], card: str) -> Path:
@@ -73,6 +78,7 @@ def load(folder: Path) -> Stored:
     path = folder / NAME
     try:
         with zipfile.ZipFile(path) as file:
+            version = _version(file)
             whole = json.loads(file.read(_ABOUT))
             if whole["version"] != VERSION:
                 raise IntentsError(
@@ -96,7 +102,13 @@ def load(folder: Path) -> Stored:
         raise IntentsError(
             f"{path} is damaged: train anew with `frontdesk intents train`."
         ) from err
-    return Stored(classifier, whole["about"])
+    return Stored(classifier, whole["about"], version)
+
+
+def _version(file: zipfile.ZipFile) -> str:
+    """Return a hash of the names and checksums, which are checked as the parts are read."""
+    parts = sorted((part.filename, part.CRC) for part in file.infolist())
+    return hashlib.sha256(repr(parts).encode()).hexdigest()[:12]
 
 
 def _numbers(expert: Expert) -> dict[str, Any]:

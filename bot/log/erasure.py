@@ -111,6 +111,7 @@ _ERASE = (
     f"DELETE FROM candidates WHERE turn IN ({_ERASED})",
     f"DELETE FROM preferences WHERE turn IN ({_ERASED})",
     f"DELETE FROM corrections WHERE turn IN ({_ERASED})",
+    f"DELETE FROM intent_labels WHERE turn IN ({_ERASED})",
     "DELETE FROM turn_search WHERE rowid IN"
     f" (SELECT id FROM turn_search_content WHERE c1 IN ({_ERASED}))",
     f"DELETE FROM attachments WHERE inbox IN ({_MINE})",

@@ -18,6 +18,7 @@ def customer_data(db: Database, channel: str, customer: str) -> str:
             "usage": _usage(db, channel, customer),
             "actions": _actions(db, channel, customer),
             "corrections": _corrections(db, channel, customer),
+            "intents": _intents(db, channel, customer),
         },
         ensure_ascii=False,
         indent=2,
@@ -105,6 +106,19 @@ def _corrections(db: Database, channel: str, customer: str) -> list[dict[str, An
             "SELECT created_at AS time, text FROM corrections WHERE turn IN (SELECT turns.id"
             " FROM inbox JOIN turns ON turns.replied_to = inbox.turn"
             " WHERE inbox.channel = ? AND inbox.customer = ?) ORDER BY id",
+            [channel, customer],
+        )
+    )
+
+
+def _intents(db: Database, channel: str, customer: str) -> list[dict[str, Any]]:
+    """Return what this customer's messages were taken to want."""
+    return list(
+        db.query(
+            "SELECT turns.created_at AS time, turns.text AS message, intent, probability, source"
+            " FROM inbox JOIN turns ON turns.id = inbox.turn"
+            " JOIN intent_labels ON intent_labels.turn = turns.id"
+            " WHERE inbox.channel = ? AND inbox.customer = ? ORDER BY turns.id, intent",
             [channel, customer],
         )
     )

@@ -602,6 +602,44 @@ def m011_corrections(db: Database) -> None:
     )
 
 
+@migrations()
+def m012_intents(db: Database) -> None:
+    """What customers want, as the classifier and the team say it; which hand-offs are urgent."""
+    _create(
+        db,
+        # Only ever added to: the newest row of a name says what the team decided about it.
+        # `becomes` is the name that a retired intent goes on under, NULL where there is none.
+        """
+        CREATE TABLE intents (
+            id INTEGER PRIMARY KEY,
+            name TEXT NOT NULL,
+            state TEXT NOT NULL CHECK (state IN ('confirmed', 'retired')),
+            becomes TEXT,
+            account TEXT NOT NULL,
+            created_at TEXT NOT NULL
+        ) STRICT
+        """,
+        # `turn` is a customer's. It has a person's label or those of the newest classifier that
+        # read it, never both. `model` is that classifier's version, empty beside a person's label.
+        """
+        CREATE TABLE intent_labels (
+            turn TEXT NOT NULL REFERENCES turns (id),
+            intent TEXT NOT NULL,
+            probability REAL NOT NULL,
+            source TEXT NOT NULL CHECK (source IN ('model', 'person')),
+            model TEXT NOT NULL,
+            account TEXT NOT NULL,
+            created_at TEXT NOT NULL,
+            PRIMARY KEY (turn, intent)
+        ) STRICT, WITHOUT ROWID
+        """,
+        "CREATE INDEX intent_labels_by_person ON intent_labels (turn) WHERE source = 'person'",
+        "ALTER TABLE handoffs ADD COLUMN is_urgent INTEGER NOT NULL DEFAULT 0",
+        "CREATE INDEX handoffs_urgent ON handoffs (conversation)"
+        " WHERE is_urgent AND settled_at IS NULL",
+    )
+
+
 def _create(db: Database, *statements: str) -> None:
     # Not executescript(): that commits, and a migration must be one transaction with its record.
     for statement in statements:

@@ -6,6 +6,7 @@ import pytest
 from sqlite_utils import Database
 
 from bot.log import erasure, feedback, gaps, inbox, outbox, preferences, usage
+from bot.log import intents as labels
 from bot.messages import Attachment, Feedback, Outgoing, Withdrawal
 from tests.log.writing import LATER, exchange, receive, reply
 from tests.small_shop import NOW, incoming
@@ -23,6 +24,7 @@ PERSONAL = (
     "gap_marks",
     "corrections",
     "preferences",
+    "intent_labels",
 )
 
 
@@ -61,8 +63,9 @@ def a_whole_life(db: Database, name: str) -> None:
         outbox.sent(db, outgoing, (f"{name}:{outgoing.id}",), LATER)
     receive(db, incoming(f"{name} 7", address=name))
     usage.add(db, "test", customer, NOW, calls=1, tokens=300)
-    asked = db.execute("SELECT id FROM turns WHERE text = ?", [f"{name} 3"]).fetchone()
-    gaps.mark(db, asked, "ignored", "admin", NOW)
+    [asked] = db.execute("SELECT id FROM turns WHERE text = ?", [f"{name} 3"]).fetchone()
+    gaps.mark(db, [asked], "ignored", "admin", NOW)
+    assert labels.label(db, asked, f"{name} wants", "admin", NOW)
 
 
 def prefer_another(db: Database, reply: Outgoing) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 from sqlite_utils import Database
 
 from bot.log import export, feedback, inbox, preferences, usage
+from bot.log import intents as labels
 from bot.messages import Attachment, Feedback, Withdrawal
 from tests.log.writing import LATER, exchange, receive
 from tests.small_shop import NOW, incoming
@@ -25,6 +26,7 @@ def test_that_nobody_has_no_data(db: Database) -> None:
         "usage": [],
         "actions": [],
         "corrections": [],
+        "intents": [],
     }
 
 
@@ -77,6 +79,8 @@ def test_that_a_shared_thread_gives_each_their_own_part(db: Database) -> None:
     for name, text in (("ada", "Ada's question"), ("bo", "阿波的问题")):
         reply = exchange(db, incoming(text, address="thread", customer=name))
         preferences.correct(db, reply.turn, f"To {name}", "admin", LATER)
+        [asked] = db.execute("SELECT id FROM turns WHERE text = ?", [text]).fetchone()
+        assert labels.label(db, asked, f"for {name}", "admin", LATER)
 
     ada, bo = data(db, "ada"), data(db, "bo")
 
@@ -90,6 +94,15 @@ def test_that_a_shared_thread_gives_each_their_own_part(db: Database) -> None:
     assert "Ada" not in json.dumps(bo)
     assert ada["corrections"] == [{"time": LATER.isoformat(), "text": "To ada"}]
     assert bo["corrections"] == [{"time": LATER.isoformat(), "text": "To bo"}]
+    assert bo["intents"] == [
+        {
+            "time": NOW.isoformat(),
+            "message": "阿波的问题",
+            "intent": "for bo",
+            "probability": 1.0,
+            "source": "person",
+        }
+    ]
 
 
 def test_that_channels_are_kept_apart(db: Database) -> None:

@@ -25,6 +25,7 @@ NAMES = [
     "m009_approved",
     "m010_ranking",
     "m011_corrections",
+    "m012_intents",
 ]
 AT = "2026-03-01T09:30:00+00:00"
 ROWS: dict[str, list[tuple[str, list[object]]]] = {
@@ -93,6 +94,10 @@ ROWS: dict[str, list[tuple[str, list[object]]]] = {
         ("preferences", [1, "t1", 0, 1, "first", "admin", AT]),
     ],
     "m011_corrections": [("corrections", [1, "t2", "30 天内可退", "admin", AT])],
+    "m012_intents": [
+        ("intents", [1, "退货", "retired", "return", "admin", AT]),
+        ("intent_labels", ["t1", "return", 0.9, "model", "0a1b", "", AT]),
+    ],
 }
 
 

@@ -6,7 +6,10 @@ from typing import Any
 import pytest
 from sqlite_utils import Database
 
+from bot.intents.classifier import Found
+from bot.intents.wanted import Wanted
 from bot.log import dialogues, erasure, export, feedback, gaps, inbox, outbox, preferences, record
+from bot.log import intents as labels
 from bot.messages import Feedback, Withdrawal
 from tests.log.writing import LATER, exchange, receive
 from tests.small_shop import NOW, incoming
@@ -74,6 +77,14 @@ def look_at_gaps(db: Database) -> None:
     gaps.article_text(db, question.nearest)
 
 
+def tell(db: Database) -> None:
+    exchange(db, incoming("Dogs?"))
+    [*_, asked] = labels.unlabelled(db, "m", "", labels.newest(db), 8)
+    assert labels.label(db, asked.id, "dogs", "admin", NOW)
+    wanted = Wanted(found=(Found("dogs", 0.9),), model="m")
+    labels.tell(db, {asked.id: wanted}, NOW)
+
+
 def judge(db: Database) -> None:
     reply = exchange(db, incoming("Dogs?")).turn
     assert preferences.correct(db, reply, "Welcome.", "admin", NOW)
@@ -96,6 +107,7 @@ WORK: dict[str, Callable[[Database], object]] = {
     "dialogues": read,
     "gaps": look_at_gaps,
     "judge": judge,
+    "intents": tell,
 }
 
 

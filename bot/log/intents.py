@@ -1,0 +1,103 @@
+"""What customers' messages want, as the classifier and the team said it.
+
+A turn has a person's label, or those of the newest classifier that read it, never both: a person's
+label stands.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlite_utils import Database
+
+from bot.intents.wanted import Wanted
+from bot.log.rows import as_value, insert, select
+from bot.messages import TurnId
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A customer's turn that may get a label."""
+
+    id: TurnId
+    text: str
+
+
+def newest(db: Database) -> str:
+    """Return the id of the newest turn, an empty text where there is none."""
+    [found] = db.execute("SELECT coalesce(max(id), '') FROM turns").fetchone()
+    return str(found)
+
+
+def unlabelled(db: Database, model: str, after: str, before: str, limit: int) -> list[Asked]:
+    """Return customers' turns that neither `model` nor a person labelled, the newest first.
+
+    They have words, still stand, and their ids lie between `after` and `before`.
+    """
+    rows = select(
+        db,
+        """
+        SELECT id, text FROM turns
+        WHERE id > :after AND id < :before AND role = 'customer' AND text <> ''
+            AND superseded_by IS NULL AND withdrawn_at IS NULL
+            AND NOT EXISTS (
+                SELECT 1 FROM intent_labels
+                WHERE turn = turns.id AND (source = 'person' OR model = :model))
+        ORDER BY id DESC LIMIT :limit
+        """,
+        {"model": model, "after": after, "before": before, "limit": limit},
+    )
+    return [as_value(Asked, row) for row in rows]
+
+
+def tell(db: Database, wanted: Mapping[TurnId, Wanted], now: datetime) -> None:
+    """Store what a classifier told, in the place of what an older one did.
+
+    Turns that a person labelled, or that were erased meanwhile, are left out.
+    """
+    for turn, each in wanted.items():
+        if _is_closed(db, turn):
+            continue
+        db.execute("DELETE FROM intent_labels WHERE turn = ?", [turn])
+        for found in each.found:
+            row = {
+                "turn": turn,
+                "intent": found.intent,
+                "probability": found.probability,
+                "source": "model",
+                "model": each.model,
+                "account": "",
+                "created_at": now.isoformat(),
+            }
+            insert(db, "intent_labels", row)
+
+
+def label(db: Database, turn: str, intent: str, account: str, now: datetime) -> bool:
+    """Store what a person says that a customer's turn wants; return whether there is such a turn.
+
+    It takes the place of all labels that the turn had.
+    """
+    found = db.execute("SELECT 1 FROM turns WHERE id = ? AND role = 'customer'", [turn]).fetchone()
+    if not found:
+        return False
+    db.execute("DELETE FROM intent_labels WHERE turn = ?", [turn])
+    row = {
+        "turn": turn,
+        "intent": intent,
+        "probability": 1.0,
+        "source": "person",
+        "model": "",
+        "account": account,
+        "created_at": now.isoformat(),
+    }
+    insert(db, "intent_labels", row)
+    return True
+
+
+def _is_closed(db: Database, turn: TurnId) -> bool:
+    row = db.execute(
+        "SELECT 1 FROM turns WHERE id = ? AND NOT EXISTS ("
+        " SELECT 1 FROM intent_labels WHERE turn = turns.id AND source = 'person')",
+        [turn],
+    ).fetchone()
+    return row is None
