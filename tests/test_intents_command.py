@@ -1,5 +1,6 @@
 """`frontdesk intents`: trained, measured, used, with clear words for bad input."""
 
+import asyncio
 import json
 import subprocess
 import sys
@@ -8,9 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlite_utils import Database
 
 from bot.__main__ import main
+from bot.log.intents import label
+from bot.log.store import Store
 from tests.intents.small_set import MESSAGES, OUTSIDE, rows
+from tests.log.writing import exchange
+from tests.small_shop import NOW, incoming
 
 BAD_INPUT = 2
 ROOT = Path(__file__).parents[1]
@@ -74,6 +80,32 @@ def test_that_a_trained_classifier_tells_messages_and_goes_on_where_it_ended(
         capfd, "classify", written("one.jsonl", [{"text": "a"}]), "--output", "told.jsonl"
     )
     assert (code, "not of one run" in err) == (BAD_INPUT, True)
+
+
+def test_that_what_people_labelled_in_the_log_is_learned_without_a_file(
+    folder: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert intents(capfd, "train")[0] == BAD_INPUT
+    data = folder / "data"
+    data.mkdir()
+    with Store(data / "frontdesk.db") as store:
+        asyncio.run(store.write(label_all))
+
+    code, _, err = intents(capfd, "train", "--method", "linear")
+
+    assert (code, f"in the log: {len(rows())}" in err) == (0, True)
+    asked = written("asked.jsonl", [{"text": "我要退货"}])
+    [told] = intents(capfd, "classify", asked)[1].splitlines()
+    assert json.loads(told)["likest"]["intent"] == "return"
+
+
+def label_all(db: Database) -> None:
+    """Let each message of the small set stand in the log with a person's label."""
+    for row in rows():
+        exchange(db, incoming(row.text))
+        newest = "SELECT id FROM turns WHERE role = 'customer' ORDER BY id DESC"
+        [turn] = db.execute(newest).fetchone()
+        assert label(db, turn, row.intents[0], "admin", NOW)
 
 
 def test_that_a_benchmark_prints_the_figures_and_the_method(

@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,6 +23,8 @@ from bot.intents.classifier import Prediction
 from bot.intents.method_names import METHODS
 from bot.intents.rows import Row, read_rows
 from bot.intents.training import Trained, check_torch, train
+from bot.log.intents import taught
+from bot.log.store import open_read_only
 from bot.settings import load_settings
 
 _AT_ONCE = 64
@@ -53,7 +56,6 @@ intents.add_command(report_intents)
 @click.option(
     "--labels",
     type=click.Path(path_type=Path),
-    required=True,
     help='JSON lines {"text", "intent"}; rows without an intent help too.',
 )
 @methods_option
@@ -61,14 +63,20 @@ intents.add_command(report_intents)
 @click.option("--seed", default=0, show_default=True)
 @click.pass_obj
 def train_classifier(
-    console: Console, labels: Path, methods: Sequence[str], seconds: float | None, seed: int
+    console: Console, labels: Path | None, methods: Sequence[str], seconds: float | None, seed: int
 ) -> None:
-    """Train a classifier from a file of labelled messages, and write its model card.
+    """Train a classifier from labelled messages, and write its model card.
 
-    The model goes into force whole or not at all.
+    They are those of a file and those that people labelled in the log. The model goes into force
+    whole or not at all, also while `frontdesk run` runs.
     """
     settings = load_settings()
-    trained = _trained(read_rows(labels), console, methods, seconds, seed)
+    rows = [*(read_rows(labels) if labels else ()), *_rows_of_log(settings.database, console)]
+    if not rows:
+        raise IntentsError(
+            "Nobody labelled a message of the log yet: give labelled ones with --labels FILE."
+        )
+    trained = _trained(rows, console, methods, seconds, seed)
     about = {"trained_at": datetime.now(UTC).isoformat(), "method": trained.method}
     card = model_card(trained, datetime.now(UTC))
     made = model_file.save(settings.intents, trained.classifier, about, card)
@@ -186,6 +194,17 @@ def _trained(
         progress=console.learning,
         say=console.say,
     )
+
+
+def _rows_of_log(database: Path, console: Console) -> list[Row]:
+    """Return the messages that people labelled, as far as there is a log."""
+    if not database.is_file():
+        return []
+    with closing(open_read_only(database)) as db:
+        rows = taught(db)
+    if rows:
+        console.say(f"Messages that people labelled in the log: {len(rows)}.")
+    return rows
 
 
 def _line(row: Row, found: Prediction) -> dict[str, Any]:

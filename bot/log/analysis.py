@@ -98,7 +98,10 @@ def messages(
 
 
 def labelled_intents(db: Database, since: datetime) -> dict[str, str]:
-    """Return the likeliest intent of each message since then, by turn; empty without any."""
+    """Return the likeliest intent of each message since then, by turn.
+
+    Empty for a log that no program has opened since there are labels.
+    """
     if "intent_labels" not in db.table_names():
         return {}
     rows = _rows(

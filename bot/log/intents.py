@@ -7,9 +7,11 @@ label stands.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Literal
 
 from sqlite_utils import Database
 
+from bot.intents.rows import Row
 from bot.intents.wanted import Wanted
 from bot.log.rows import as_value, insert, select
 from bot.messages import TurnId
@@ -21,6 +23,15 @@ class Asked:
 
     id: TurnId
     text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """What the team decided about an intent; a retired one may go on under another name."""
+
+    name: str
+    state: Literal["confirmed", "retired"]
+    becomes: str | None
 
 
 def newest(db: Database) -> str:
@@ -94,6 +105,51 @@ def label(db: Database, turn: str, intent: str, account: str, now: datetime) -> 
     return True
 
 
+def taught(db: Database) -> list[Row]:
+    """Return customers' messages with the labels that people gave them, under today's names.
+
+    Whoever waits for being erased is left out. Empty for a log that is older than labels.
+    """
+    if "intent_labels" not in db.table_names():
+        return []
+    names = decisions(db)
+    rows = select(db, f"SELECT turns.text, intent FROM {_TAUGHT} ORDER BY turn", {})
+    named = ((row["text"], current_name(row["intent"], names)) for row in rows)
+    return [Row(text, (name,) if name else ()) for text, name in named]
+
+
+def decide(
+    db: Database, name: str, account: str, now: datetime, *, retired: bool, becomes: str = ""
+) -> None:
+    """Store that an intent is confirmed, or retired and under which name it goes on, if any."""
+    row = {
+        "name": name,
+        "state": "retired" if retired else "confirmed",
+        "becomes": becomes or None,
+        "account": account,
+        "created_at": now.isoformat(),
+    }
+    insert(db, "intents", row)
+
+
+def decisions(db: Database) -> dict[str, Decided]:
+    """Return what the team decided last about each intent, by its name."""
+    rows = select(db, "SELECT name, state, becomes FROM intents ORDER BY id", {})
+    return {row["name"]: as_value(Decided, row) for row in rows}
+
+
+def current_name(name: str, decided: Mapping[str, Decided]) -> str | None:
+    """Return the name that an intent goes on under, None where it was retired without one."""
+    for _ in range(len(decided)):  # names that lead in a circle end somewhere
+        found = decided.get(name)
+        if found is None or found.state == "confirmed":
+            return name
+        if found.becomes is None:
+            return None
+        name = found.becomes
+    return name
+
+
 def _is_closed(db: Database, turn: TurnId) -> bool:
     row = db.execute(
         "SELECT 1 FROM turns WHERE id = ? AND NOT EXISTS ("
@@ -101,3 +157,13 @@ def _is_closed(db: Database, turn: TurnId) -> bool:
         [turn],
     ).fetchone()
     return row is None
+
+
+_TAUGHT = """
+    intent_labels JOIN turns ON turns.id = turn AND turns.text <> ''
+        AND turns.superseded_by IS NULL AND turns.withdrawn_at IS NULL
+    WHERE intent_labels.source = 'person' AND NOT EXISTS (
+        SELECT 1 FROM inbox JOIN erasures ON erasures.channel = inbox.channel
+            AND erasures.customer = inbox.customer AND erasures.erased_at IS NULL
+        WHERE inbox.turn = turns.id)
+"""

@@ -5,8 +5,12 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlite_utils import Database
 
+from bot.intents.classifier import Found
+from bot.intents.wanted import Wanted
 from bot.log import feedback
+from bot.log import intents as labels
 from bot.log.analysis import UNKNOWN_INTENT, Message, first_id, labelled_intents, messages
+from bot.log.migrations import migrations
 from bot.log.turns import add_turn
 from bot.messages import ConversationId, Feedback, TurnId, Verdict
 from tests.log.writing import exchange
@@ -121,12 +125,21 @@ def test_that_an_id_of_a_time_is_not_above_those_given_then() -> None:
     assert first_id(datetime(1970, 1, 1, tzinfo=UTC)).startswith("00000000-0000-7")
 
 
-def test_that_intents_come_from_the_log_where_it_has_them(db: Database) -> None:
+def test_that_intents_come_from_the_log(db: Database) -> None:
+    exchange(db, incoming("Where is my parcel?"))
+    [turn] = db.execute("SELECT id FROM turns WHERE role = 'customer'").fetchone()
     assert labelled_intents(db, NOW) == {}
-    if "intent_labels" not in db.table_names():
-        db.execute("CREATE TABLE intent_labels (turn TEXT, intent TEXT, probability REAL)")
-        turn = first_id(NOW + DAY)
-        for intent, probability in (("likely", 0.8), ("less", 0.1)):
-            db.execute("INSERT INTO intent_labels VALUES (?, ?, ?)", [turn, intent, probability])
 
-        assert labelled_intents(db, NOW) == {turn: "likely"}
+    found = Found("likely", 0.8), Found("less", 0.1)
+    labels.tell(db, {turn: Wanted(found=found, model="m")}, NOW)
+    assert labelled_intents(db, NOW) == {turn: "likely"}
+
+    labels.label(db, turn, "tracking", "admin", NOW)
+    assert labelled_intents(db, NOW) == {turn: "tracking"}
+
+
+def test_that_a_log_of_before_labels_can_be_read() -> None:
+    before = Database(memory=True)
+    migrations.apply(before, stop_before="m012_intents")
+
+    assert labelled_intents(before, NOW) == {}
