@@ -25,6 +25,8 @@ from bot.candidates.foreign import introduced
 from bot.candidates.trimming import trimmed_texts
 from bot.checks.replies import ReplyChecks
 from bot.concerns import concern_of
+from bot.intents.in_force import IntentsInForce
+from bot.intents.wanted import Wanted
 from bot.knowledge.scoring import Hit
 from bot.knowledge.search import Knowledge
 from bot.limits import Allowance, ShedReason, Unlimited
@@ -85,7 +87,8 @@ class Answer:
 
     `model_calls` are those that were begun for it, also by attempts that were dropped; `actions`
     the keys of the tools' calls that the reply asks for or tells; `choosing` the model's call that
-    chose no tool.
+    chose no tool. `wanted` are the message's intents, None where they weren't told; a hand-off
+    that `is_urgent` comes first on the team's list.
     """
 
     message: Understood
@@ -96,6 +99,8 @@ class Answer:
     latency_ms: float = 0.0
     model_calls: int = 0
     actions: tuple[str, ...] = ()
+    wanted: Wanted | None = None
+    is_urgent: bool = False
 
 
 class ConversationManager:
@@ -112,10 +117,12 @@ class ConversationManager:
         rng: random.Random,
         actions: Actions | None = None,
         checks: ReplyChecks | None = None,
+        intents: IntentsInForce | None = None,
         preference: Preference | None = None,
         note: Callable[[Decision], None] | None = None,
     ) -> None:
-        """`note` hears of each decision that the policy made."""
+        """`note` hears of each decision that the policy made; without `intents` none are told."""
+        self._intents = intents
         self._preference = preference
         self._note = note
         self._actions = actions
@@ -146,8 +153,13 @@ class ConversationManager:
         started = time.perf_counter()
         message = understand(utterance.text, utterance.language, utterance.chosen)
         context = _context(message, utterance)
-        fixed = await self._fixed_reply(message, utterance)
-        acted = await self._act(message, utterance, allowance or Unlimited()) if not fixed else None
+        wanted = await self._wanted(message, allowance or Unlimited())
+        intents, rules = wanted.intents if wanted else (), self._checks.rules
+        fixed = await self._fixed_reply(message, utterance, intents)
+        acted = None
+        if not fixed:
+            tools = rules.tools(intents)
+            acted = await self._act(message, utterance, allowance or Unlimited(), tools)
         if fixed:
             answer = Answer(message=message, decision=self._decide(context, [fixed]))
         elif acted and acted.is_whole:
@@ -164,15 +176,39 @@ class ConversationManager:
             )
         if acted and not acted.is_whole:
             answer = _behind(acted, answer)
-        return replace(answer, latency_ms=(time.perf_counter() - started) * 1000)
+        return replace(
+            answer,
+            wanted=wanted,
+            is_urgent=rules.is_urgent(intents),
+            latency_ms=(time.perf_counter() - started) * 1000,
+        )
+
+    async def _wanted(self, message: Understood, allowance: Allowance) -> Wanted | None:
+        """Return the intents of a message, None where they can't be told in time."""
+        if self._intents is None:
+            return None
+        try:
+            return await self._intents.of(message, allowance.encoder_seconds)
+        except Exception:  # the question is answered all the same
+            logger.exception("The intents of a message could not be told.")
+            return None
 
     async def _act(
-        self, message: Understood, utterance: Utterance, allowance: Allowance
+        self,
+        message: Understood,
+        utterance: Utterance,
+        allowance: Allowance,
+        tools: Collection[str] | None,
     ) -> Acted | None:
-        """Return what tools make of a message, None where they have nothing to do with it."""
+        """Return what tools make of a message, None where they have nothing to do with it.
+
+        Of those `tools`, or of all.
+        """
         if self._actions is None or utterance.dialogue is None:
             return None
-        return await self._actions.answer(message, utterance.dialogue, utterance.history, allowance)
+        return await self._actions.answer(
+            message, utterance.dialogue, utterance.history, allowance, only=tools
+        )
 
     def _as_answer(self, message: Understood, context: Context, acted: Acted) -> Answer:
         return Answer(
@@ -206,12 +242,16 @@ class ConversationManager:
             ),
         )
 
-    async def _fixed_reply(self, message: Understood, utterance: Utterance) -> Candidate | None:
-        """Return the reply to a command, a courtesy or a message without words, else None."""
+    async def _fixed_reply(
+        self, message: Understood, utterance: Utterance, intents: Sequence[str]
+    ) -> Candidate | None:
+        """Return the reply to what needs no search, or is a person's matter, else None."""
         if message.kind == "question" and (concern := concern_of(message.text)):
             return handoff(concern, message.language, self._prompts)
         if message.kind == "question" and self._checks.rules.wants_person(message.text):
             return handoff("risk", message.language, self._prompts)
+        if self._checks.rules.hands_off(intents):
+            return handoff("intent", message.language, self._prompts)
         if message.command is None or message.command.name == "human":
             return reply_without_articles(message, self._prompts, has_files=utterance.has_files)
         if message.command.name == "confirm" and self._actions:

@@ -72,7 +72,8 @@ class Frontdesk:
         self.policy = PolicyInForce(self.policies)
         self.intents = IntentsInForce(settings.intents)
         self.budget = DailyBudget(settings.frontdesk_exploration_per_day, lambda: utc_now().date())
-        checks = ReplyChecks(AnswerCheck(encoder, self.knowledge.in_encoder), rules_of(settings))
+        self.rules = rules_of(settings)
+        checks = ReplyChecks(AnswerCheck(encoder, self.knowledge.in_encoder), self.rules)
         self.conversations = ConversationManager(
             knowledge=self.knowledge,
             approved=self.approved,
@@ -91,6 +92,7 @@ class Frontdesk:
             note=self.budget.note,
             actions=self.actions,
             checks=checks,
+            intents=self.intents,
         )
         self.dialogues = StoredDialogues(store)
         self.platforms: dict[str, Platform] = {}
@@ -128,7 +130,19 @@ class Frontdesk:
 
     def intents_upkeep(self, console: Console) -> IntentsUpkeep:
         """Return what follows the intent classifier and labels the log, telling so."""
-        return IntentsUpkeep(self.store, self.intents, console, utc_now)
+        named = tuple(self.rules.intents)
+        return IntentsUpkeep(self.store, self.intents, console, utc_now, named=named)
+
+    async def begin_telling_intents(self, console: Console) -> None:
+        """Take over the classifier, and tell what the rules name that isn't there."""
+        upkeep = self.intents_upkeep(console)
+        await upkeep.follow()
+        if self.intents.version is None:
+            upkeep.check_rules()
+        tools = self.actions.tools if self.actions else ()
+        named = {tool for rule in self.rules.intents.values() for tool in rule.tools or ()}
+        if unknown := sorted(named - set(tools)):
+            console.warn(f"The rules name tools that aren't declared: {', '.join(unknown)}.")
 
     async def encode(self, progress: Callable[[int, int], None]) -> None:
         """Make every vector that is missing, calling `progress(done, total)`; resumable."""
@@ -189,7 +203,7 @@ async def open_frontdesk(
         frontdesk = Frontdesk(settings, prompts, store)
         try:
             await frontdesk.upkeep(console).bring_in()
-            await frontdesk.intents_upkeep(console).follow()
+            await frontdesk.begin_telling_intents(console)
             midnight = utc_now().replace(hour=0, minute=0, second=0, microsecond=0)
             frontdesk.budget.resume(await store.read(lambda db: policies.tries(db, midnight)))
             if frontdesk.actions:

@@ -1,12 +1,13 @@
 """The intent classifier: followed when a new one is trained, and run over the log."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from datetime import datetime
 
 from bot.console import Console
 from bot.errors import IntentsError, LogError
 from bot.intents.in_force import IntentsInForce, says_what_is_wanted
+from bot.intents.rows import OUT_OF_SCOPE
 from bot.log import intents as labels
 from bot.log.store import Store
 
@@ -27,7 +28,11 @@ class IntentsUpkeep:
         console: Console,
         now: Callable[[], datetime],
         pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        *,
+        named: Collection[str] = (),
     ) -> None:
+        """`named` are the intents that the company's rules name."""
+        self._named = named
         self._store = store
         self._in_force = in_force
         self._console = console
@@ -53,10 +58,20 @@ class IntentsUpkeep:
             if await self._in_force.reload():
                 number = len(self._in_force.intents)
                 self._console.say(f"Intents: {number}, told by {self._in_force.version}.")
+                self.check_rules()
         except IntentsError as err:
             version = self._in_force.version
             goes_on = f"The classifier {version} goes on." if version else "No intent is told."
             self._console.warn(f"{err} {goes_on}")
+
+    def check_rules(self) -> None:
+        """Tell which intents of the rules the classifier doesn't know."""
+        known = {*self._in_force.intents, OUT_OF_SCOPE}
+        if unknown := [name for name in self._named if name not in known]:
+            self._console.warn(
+                f"The rules name intents that the classifier doesn't know: {', '.join(unknown)}. "
+                "What they say of them is never done."
+            )
 
     async def label(self) -> bool:
         """Label one batch of the log's questions, the newest first; return whether more may wait.

@@ -30,6 +30,7 @@ HandoffReason = Literal[
     "asked_for_person",
     "complaint",
     "risk",
+    "intent",
     "failure",
     "action_failed",
     "approval",

@@ -20,9 +20,12 @@ from bot.actions.service import Actions
 from bot.answering import Transcribe
 from bot.candidates.approved import ApprovedAnswers
 from bot.candidates.drafts import DraftWriter
+from bot.checks.replies import NO_RULES, ReplyChecks
+from bot.checks.rules import Rules
 from bot.conversation import ConversationManager
 from bot.delivery import Delivery
 from bot.errors import DeliveryInDoubt
+from bot.intents.in_force import IntentsInForce
 from bot.knowledge.encoder import Vectors
 from bot.knowledge.scoring import Hit
 from bot.knowledge.search import Knowledge
@@ -298,11 +301,13 @@ async def open_desk(
     policy: Policy | None = None,
     limits: Limits | None = None,
     actions: Callable[[Store, ChatModel], Actions] | None = None,
+    intents: IntentsInForce | None = None,
+    rules: Rules = NO_RULES,
 ) -> AsyncIterator[Desk]:
     """Open the desk of the small shop in `folder`; without `model_url` no model answers.
 
     `around` may put something around the manager that finds the answers. `streams` lets answers
-    appear while they are written. `actions` makes the tools.
+    appear while they are written. `actions` makes the tools. `intents` tells what questions want.
     """
     prompts = Prompts.load()
     channel = channel or ScriptedChannel()
@@ -332,6 +337,8 @@ async def open_desk(
                 policy=policy or FixedOrder(),
                 rng=random.Random(7),
                 actions=tools,
+                intents=intents,
+                checks=ReplyChecks(rules=rules),
             )
         )
         delivery = Delivery(

@@ -195,3 +195,17 @@ async def test_that_nothing_is_labelled_of_what_was_erased_meanwhile(running: Ru
     await running.store.write(lambda db: labels.tell(db, {asked.id: wanted}, NOW))
 
     assert await running.store.read(lambda db: db.table("intent_labels").count) == 0
+
+
+async def test_that_intents_of_the_rules_that_nobody_knows_are_told(
+    running: Running, capsys: pytest.CaptureFixture[str]
+) -> None:
+    put_in_force(running.folder)
+    named = ("invoice", "out_of_scope", "warranty", "保修")
+    upkeep = IntentsUpkeep(
+        running.store, running.in_force, Console(), lambda: NOW, running.pause, named=named
+    )
+    await upkeep.follow()
+
+    said = capsys.readouterr().err
+    assert "the classifier doesn't know: warranty, 保修." in said

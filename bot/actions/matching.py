@@ -39,10 +39,8 @@ def match(
     Where the bot just asked for a value, a message that has one goes on with that tool.
     """
     normal = unicodedata.normalize("NFKC", text)
-    for name, tool in tools.items():
-        is_reply = any(values(parameter, normal) for parameter in tool.parameters.values())
-        if is_reply and _has_asked(tool, history):
-            return _filled(name, tool, normal, ())
+    if name := asking(text, history, tools):
+        return _filled(name, tools[name], normal, ())
     scores = {
         name: _likeness(normal, language, tool) for name, tool in tools.items() if tool.questions
     }
@@ -51,6 +49,16 @@ def match(
         return None
     earlier = [turn.text for turn in history if turn.role == "customer"]
     return _filled(best, tools[best], normal, earlier)
+
+
+def asking(text: str, history: Sequence[Turn], tools: Mapping[str, Tool]) -> str | None:
+    """Return the tool that just asked for a value, where a message has one."""
+    normal = unicodedata.normalize("NFKC", text)
+    for name, tool in tools.items():
+        is_reply = any(values(parameter, normal) for parameter in tool.parameters.values())
+        if is_reply and _has_asked(tool, history):
+            return name
+    return None
 
 
 def values(parameter: Parameter, text: str) -> list[str]:

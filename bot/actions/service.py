@@ -1,7 +1,7 @@
 """Answers with tools: what was confirmed, what an example asks for, what the model chooses."""
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
@@ -14,7 +14,7 @@ from bot.actions.agent import Agent, Ended, Offer
 from bot.actions.calls import Acted, Asker, Calls
 from bot.actions.confirmations import Confirmations, verdict
 from bot.actions.declarations import Declarations, Tool
-from bot.actions.matching import Match, match
+from bot.actions.matching import Match, asking, match
 from bot.actions.toolbox import Toolbox
 from bot.errors import ActionError
 from bot.limits import Allowance
@@ -51,6 +51,11 @@ class Actions:
         self._now = now
         self.confirmations = Confirmations(self._toolbox, store, prompts, now)
 
+    @property
+    def tools(self) -> Collection[str]:
+        """The names of the declared tools."""
+        return self._toolbox.names
+
     async def prepare(self) -> None:
         """Start and reach every server before a customer needs it; those that fail are logged."""
         await self._toolbox.prepare()
@@ -61,9 +66,13 @@ class Actions:
         dialogue: Dialogue,
         history: Sequence[Turn],
         allowance: Allowance,
+        *,
+        only: Collection[str] | None = None,
     ) -> Acted | None:
         """Return the reply to a message that tools answer; None leaves it to the articles.
 
+        `only` names the tools that may be used for it; None: all. What was said yes to, and a
+        value that a tool asked for, go on in any case.
         Raises LogError when a call could not be stored; then it was not made.
         """
         if message.command and message.command.name == "confirm":
@@ -78,7 +87,7 @@ class Actions:
             return await self.confirmations.decided(asked, is_yes, message.language)
         if untold:
             return await self._catch_up(untold, message)
-        return await self._act(message, dialogue, history, allowance)
+        return await self._act(message, dialogue, history, allowance, only)
 
     async def close(self) -> None:
         """End what runs, and every server that was started."""
@@ -96,8 +105,15 @@ class Actions:
         dialogue: Dialogue,
         history: Sequence[Turn],
         allowance: Allowance,
+        only: Collection[str] | None,
     ) -> Acted | None:
-        tools = self._toolbox.allowed(dialogue)
+        allowed = self._toolbox.allowed(dialogue)
+        going_on = asking(message.text, history, allowed)
+        tools = {
+            name: tool
+            for name, tool in allowed.items()
+            if only is None or name in only or name == going_on
+        }
         asker = Asker.of(dialogue, message.language, message.text, history)
         calls = Calls(self._toolbox, self._store, self._prompts, self._limits, asker, self._now)
         if found := match(message.text, message.written, history, tools):

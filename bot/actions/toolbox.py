@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -65,6 +65,11 @@ class Toolbox:
     def tool(self, name: str) -> Tool | None:
         """Return a tool's declaration; None for one that the file has not, or no longer."""
         return self._tools.get(name)
+
+    @property
+    def names(self) -> Collection[str]:
+        """The names of all tools."""
+        return self._tools.keys()
 
     def allowed(self, dialogue: Dialogue) -> dict[str, Tool]:
         """Return the tools that may be used in a dialogue, by name."""

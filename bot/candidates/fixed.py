@@ -10,6 +10,7 @@ _HANDOFF_PROMPTS: dict[HandoffReason, str] = {
     "asked_for_person": "handoff_requested",
     "complaint": "handoff_complaint",
     "risk": "handoff_risk",
+    "intent": "handoff_intent",
     "failure": "handoff_failure",
 }
 

@@ -12,6 +12,12 @@
       - 律师
     tell_the_model: |               # also said to the model, as it stands
       Be modest about delivery times.
+    intents:                        # what the intent classifier tells
+      damage:
+        hand_off: true              # a person answers
+        priority: high              # and what is handed off comes first on the team's list
+      order_status:
+        tools: [order_status]       # of the tools, only these
 
 Only what can be checked mechanically is a rule. Each is also put into the model's prompt, but what
 counts is the check: a draft that breaks a rule is never shown.
@@ -19,11 +25,11 @@ counts is the check: a draft that breaks a rule is never shown.
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
@@ -37,6 +43,7 @@ from prompts import Prompts
 RULES_FILE = "rules.yaml"
 LARGEST_FILE = 100_000  # bytes
 LONGEST_RULE = 200  # characters
+LONGEST_NAME = 200
 
 
 def _phrase(text: str) -> str:
@@ -65,6 +72,19 @@ class Limit(BaseModel):
     currency: str | None = Field(None, pattern=r"^[A-Za-z]{3}$")
 
 
+class IntentRule(BaseModel):
+    """What is done with messages of an intent; `tools` is None where all may be used."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    hand_off: bool = False
+    priority: Literal["high"] | None = None
+    tools: tuple[str, ...] | None = None
+
+
+IntentName = Annotated[str, Field(min_length=1, max_length=LONGEST_NAME)]
+
+
 class _File(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -72,6 +92,7 @@ class _File(BaseModel):
     never_above: tuple[Limit, ...] = ()
     always_person: tuple[Phrase, ...] = ()
     tell_the_model: str = ""
+    intents: dict[IntentName, IntentRule] = {}
 
 
 @dataclass(frozen=True)
@@ -82,6 +103,7 @@ class Rules:
     never_above: tuple[Limit, ...] = ()
     always_person: tuple[str, ...] = ()
     tell_the_model: str = field(default="")
+    intents: Mapping[str, IntentRule] = field(default_factory=dict)
 
     def broken_by(self, reply: str) -> str | None:
         """Return the rule that a reply breaks, as the team may read it, or None."""
@@ -98,6 +120,27 @@ class Rules:
         """Return the word of a question for which a person must answer, or None."""
         said = _normal(question)
         return next((phrase for phrase, found in self._topics if found.search(said)), None)
+
+    def hands_off(self, intents: Iterable[str]) -> bool:
+        """Return whether a person must answer a message with these intents."""
+        return any(rule.hand_off for rule in self._rules(intents))
+
+    def is_urgent(self, intents: Iterable[str]) -> bool:
+        """Return whether such a message, once handed off, comes first on the team's list."""
+        return any(rule.priority == "high" for rule in self._rules(intents))
+
+    def tools(self, intents: Sequence[str]) -> frozenset[str] | None:
+        """Return the tools that may be used for such a message, None where all may.
+
+        A message of several intents may use the tools of each.
+        """
+        rules = self._rules(intents)
+        if not rules or len(rules) < len(intents) or any(rule.tools is None for rule in rules):
+            return None
+        return frozenset(tool for rule in rules for tool in rule.tools or ())
+
+    def _rules(self, intents: Iterable[str]) -> list[IntentRule]:
+        return [self.intents[name] for name in intents if name in self.intents]
 
     @cached_property
     def _forbidden(self) -> list[tuple[str, re.Pattern[str]]]:

@@ -46,7 +46,8 @@ class Filters:
 class ConversationSummary:
     """One row of the list. `match` is the first turn that a search found, or None.
 
-    `is_open` while something that was handed off waits for a person.
+    `is_open` while something that was handed off waits for a person, `is_urgent` while something
+    urgent does.
     """
 
     id: str
@@ -60,6 +61,7 @@ class ConversationSummary:
     last_text: str | None
     handed_off: bool
     is_open: bool
+    is_urgent: bool
     match: str | None = None
 
 
@@ -71,7 +73,8 @@ class ConversationPage:
     next_key: PageKey | None
 
 
-_SUMMARY = """
+_URGENT = "SELECT conversation FROM handoffs WHERE is_urgent AND settled_at IS NULL"
+_SUMMARY = f"""
     SELECT c.id, c.channel, customers.external_id AS customer, c.language, c.started_at,
         c.last_turn_at,
         (SELECT count(*) FROM turns WHERE conversation = c.id) AS turns,
@@ -80,7 +83,8 @@ _SUMMARY = """
         (SELECT text FROM turns WHERE conversation = c.id
             ORDER BY number DESC LIMIT 1) AS last_text,
         EXISTS (SELECT 1 FROM handoffs WHERE conversation = c.id) AS handed_off,
-        EXISTS (SELECT 1 FROM handoffs WHERE conversation = c.id AND settled_at IS NULL) AS is_open
+        EXISTS (SELECT 1 FROM handoffs WHERE conversation = c.id AND settled_at IS NULL) AS is_open,
+        c.id IN ({_URGENT}) AS is_urgent
     FROM conversations AS c JOIN customers ON customers.id = c.customer
 """
 
@@ -95,10 +99,15 @@ def conversations(
     """Return a page of the conversations that fit the filters, newest first.
 
     All words of the search text must be in one turn (in Chinese, all that spaces part); it may also
-    be a conversation's id or a customer's. The newest 10,000 turns with these words count.
+    be a conversation's id or a customer's. The newest 10,000 turns with these words count. Where
+    what is open is asked for, all that is urgent stands before the rest of the first page.
     """
     filters = filters or Filters()
     conditions, values = _conditions(filters, after)
+    urgent: tuple[ConversationSummary, ...] = ()
+    if filters.is_open:
+        urgent = () if after else _urgent(db, filters)
+        conditions.append(f"c.id NOT IN ({_URGENT})")
     # Found and ordered first: a summary costs more than all of that.
     page = (
         f"SELECT c.id FROM conversations AS c WHERE {' AND '.join(conditions)}"
@@ -113,7 +122,16 @@ def conversations(
     found = tuple(_summary(row, matches.get(row["id"])) for row in rows[:limit])
     last = found[-1] if len(rows) > limit else None
     next_key = PageKey(last_turn_at=last.last_turn_at, id=last.id) if last else None
-    return ConversationPage(conversations=found, next_key=next_key)
+    return ConversationPage(conversations=(*urgent, *found), next_key=next_key)
+
+
+def _urgent(db: Database, filters: Filters) -> tuple[ConversationSummary, ...]:
+    """Return all conversations that fit the filters and have something urgent, newest first."""
+    conditions, values = _conditions(filters, None)
+    where = " AND ".join([*conditions, f"c.id IN ({_URGENT})"])
+    rows = select(db, f"{_SUMMARY} WHERE {where} ORDER BY +c.last_turn_at DESC, c.id DESC", values)
+    matches = _matches(db, filters.text, [row["id"] for row in rows])
+    return tuple(_summary(row, matches.get(row["id"])) for row in rows)
 
 
 def channels(db: Database) -> tuple[str, ...]:
@@ -227,5 +245,6 @@ def _summary(row: sqlite3.Row, match: str | None = None) -> ConversationSummary:
         row,
         handed_off=bool(row["handed_off"]),
         is_open=bool(row["is_open"]),
+        is_urgent=bool(row["is_urgent"]),
         match=match,
     )

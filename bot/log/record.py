@@ -11,7 +11,7 @@ from sqlite_utils import Database
 
 from bot.conversation import Answer
 from bot.knowledge.scoring import Hit
-from bot.log import actions, erasure, inbox, outbox, usage
+from bot.log import actions, erasure, inbox, intents, outbox, usage
 from bot.log.export import customer_data
 from bot.log.inbox import Received
 from bot.log.rows import insert
@@ -95,7 +95,10 @@ def exchange(
     )
     _record_decision(db, replied, answer)
     _count_usage(db, last, answer, now)
-    hand_off(db, conversation, replied, answer.decision.candidate, at)
+    if answer.wanted:
+        intents.tell(db, {asked[-1]: answer.wanted}, now)
+    candidate, is_urgent = answer.decision.candidate, answer.is_urgent
+    hand_off(db, conversation, replied, candidate, at, is_urgent=is_urgent)
     replaces = _take_over(db, batch, asked, replied)
     _carry_out(db, last, answer)
     actions.link(db, answer.actions, replied)

@@ -44,11 +44,23 @@ def record_candidates(db: Database, turn: TurnId, decision: Decision) -> None:
 
 
 def hand_off(
-    db: Database, conversation: ConversationId, turn: TurnId, candidate: Candidate, at: str
+    db: Database,
+    conversation: ConversationId,
+    turn: TurnId,
+    candidate: Candidate,
+    at: str,
+    *,
+    is_urgent: bool = False,
 ) -> None:
-    """Put a reply on the team's list where it says that it is."""
+    """Put a reply on the team's list where it says that it is; what `is_urgent` comes first."""
     if reason := candidate.handoff_reason:
-        row = {"conversation": conversation, "turn": turn, "reason": reason, "created_at": at}
+        row = {
+            "conversation": conversation,
+            "turn": turn,
+            "reason": reason,
+            "created_at": at,
+            "is_urgent": int(is_urgent),
+        }
         insert(db, "handoffs", row)
 
 

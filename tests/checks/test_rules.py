@@ -124,3 +124,25 @@ def test_that_an_empty_file_has_no_rules(tmp_path: Path) -> None:
 def test_that_a_missing_file_is_told(tmp_path: Path) -> None:
     with pytest.raises(ArticlesError, match="can't be read"):
         read_rules(tmp_path / "none.yaml")
+
+
+def test_that_intents_have_rules(tmp_path: Path) -> None:
+    text = "intents:\n  退货: {hand_off: true, priority: high}\n  status: {tools: [order_status]}"
+    found = read_rules(written(tmp_path, text))
+
+    assert (found.hands_off(["退货"]), found.is_urgent(["退货"])) == (True, True)
+    assert (found.hands_off(["status"]), found.is_urgent(["status"])) == (False, False)
+    assert (found.tools(["status"]), found.tools(["退货"])) == ({"order_status"}, None)
+
+
+@pytest.mark.parametrize(
+    ("rule", "where"),
+    [
+        ("{hand_of: true}", r"intents\.a\.hand_of"),
+        ("{priority: low}", r"intents\.a\.priority"),
+        ("{tools: all}", r"intents\.a\.tools"),
+    ],
+)
+def test_that_a_wrong_rule_of_an_intent_is_told(tmp_path: Path, rule: str, where: str) -> None:
+    with pytest.raises(ArticlesError, match=where):
+        read_rules(written(tmp_path, f"intents:\n  a: {rule}"))
