@@ -22,6 +22,7 @@ from adapters.admin.choices import ChoicePages
 from adapters.admin.forms import form_fields
 from adapters.admin.gaps import DraftGap, FindGaps, GapPages
 from adapters.admin.ranking import RankingPages, signed
+from adapters.admin.intents import IntentPages
 from adapters.rendering import is_web_address
 from adapters.web.language import page_language, remember_language
 from adapters.web.page import OwnFiles, templates
@@ -78,6 +79,7 @@ class Admin:
         self._gaps = GapPages(store, accounts, clock, self._page, gaps, draft_gap)
         self._choices = ChoicePages(store, accounts, clock, self._page, rng)
         self._ranking = RankingPages(store, accounts, self._page, figures)
+        self._intents = IntentPages(store, accounts, clock, self._page)
         self._actions = ActionPages(store, accounts, self._page, approvals)
         self._has_actions = approvals is not None
         self._templates = templates(HERE / "templates")
@@ -103,6 +105,7 @@ class Admin:
             *self._gaps.routes(),
             *self._choices.routes(),
             *self._ranking.routes(),
+            *self._intents.routes(),
             *self._actions.routes(),
             Mount("/static", OwnFiles(directory=HERE / "static")),
             Route("/{path:path}", self.missing),

@@ -65,6 +65,9 @@ Action = Literal[
     "choose",
     "correct",
     "view_ranking",
+    "view_intents",
+    "label_intent",
+    "decide_intent",
 ]
 
 

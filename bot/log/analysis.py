@@ -14,6 +14,7 @@ from typing import Any
 from sqlite_utils import Database
 
 from bot.concerns import Concern
+from bot.log.intents import current_name, decisions
 from bot.sentiment import sentiment_of
 
 UNKNOWN_INTENT = "?"
@@ -98,7 +99,7 @@ def messages(
 
 
 def labelled_intents(db: Database, since: datetime) -> dict[str, str]:
-    """Return the likeliest intent of each message since then, by turn.
+    """Return the likeliest intent of each message since then, by turn, under today's names.
 
     Empty for a log that no program has opened since there are labels.
     """
@@ -109,7 +110,9 @@ def labelled_intents(db: Database, since: datetime) -> dict[str, str]:
         "SELECT turn, intent FROM intent_labels WHERE turn >= :first ORDER BY probability",
         {"first": first_id(since)},
     )
-    return {row["turn"]: row["intent"] for row in rows}
+    names = decisions(db)
+    found = ((row["turn"], current_name(row["intent"], names)) for row in rows)
+    return {turn: name for turn, name in found if name}
 
 
 def first_id(at: datetime) -> str:

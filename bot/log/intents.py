@@ -25,6 +25,17 @@ class Asked:
     text: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Labelled:
+    """A customer's message with an intent of it, as it may be labelled anew."""
+
+    turn: TurnId
+    conversation: str
+    text: str
+    intent: str
+    probability: float
+
+
 @dataclass(frozen=True, slots=True)
 class Decided:
     """What the team decided about an intent; a retired one may go on under another name."""
@@ -118,6 +129,28 @@ def taught(db: Database) -> list[Row]:
     return [Row(text, (name,) if name else ()) for text, name in named]
 
 
+def examples(db: Database, first: str, number: int = 5) -> dict[str, list[Labelled]]:
+    """Return the newest messages of each intent, from the turn `first` on, under today's names."""
+    names = decisions(db)
+    found: dict[str, list[Labelled]] = {}
+    for row in select(db, _NEWEST, {"first": first, "number": number}):
+        if name := current_name(row["intent"], names):
+            found.setdefault(name, []).append(as_value(Labelled, row, intent=name))
+    return {name: each[:number] for name, each in found.items()}
+
+
+def doubtful(db: Database, first: str, number: int) -> list[Labelled]:
+    """Return the messages whose likeliest intent the classifier was least sure of.
+
+    Of the turns from `first` on.
+    """
+    names = decisions(db)
+    rows = select(db, _DOUBTFUL, {"first": first, "number": number})
+    return [
+        as_value(Labelled, row, intent=current_name(row["intent"], names) or "") for row in rows
+    ]
+
+
 def decide(
     db: Database, name: str, account: str, now: datetime, *, retired: bool, becomes: str = ""
 ) -> None:
@@ -166,4 +199,21 @@ _TAUGHT = """
         SELECT 1 FROM inbox JOIN erasures ON erasures.channel = inbox.channel
             AND erasures.customer = inbox.customer AND erasures.erased_at IS NULL
         WHERE inbox.turn = turns.id)
+"""
+_NEWEST = """
+    SELECT turn, turns.conversation, turns.text, intent, probability FROM (
+        SELECT *, row_number() OVER (PARTITION BY intent ORDER BY turn DESC) AS place
+        FROM intent_labels WHERE turn >= :first) AS intent_labels
+        JOIN turns ON turns.id = turn
+    WHERE place <= :number AND turns.text <> ''
+        AND turns.superseded_by IS NULL AND turns.withdrawn_at IS NULL
+    ORDER BY turn DESC
+"""
+# The other columns are those of the row with the maximum (SQLite's "bare columns").
+_DOUBTFUL = """
+    SELECT turn, turns.conversation, turns.text, intent, max(probability) AS probability
+    FROM intent_labels JOIN turns ON turns.id = turn AND turns.text <> ''
+        AND turns.superseded_by IS NULL AND turns.withdrawn_at IS NULL
+    WHERE turn >= :first AND source = 'model' AND intent <> 'out_of_scope'
+    GROUP BY turn ORDER BY probability, turn DESC LIMIT :number
 """
