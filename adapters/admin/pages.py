@@ -21,8 +21,8 @@ from adapters.admin.approved import ApprovedPages, Reload
 from adapters.admin.choices import ChoicePages
 from adapters.admin.forms import form_fields
 from adapters.admin.gaps import DraftGap, FindGaps, GapPages
-from adapters.admin.ranking import RankingPages, signed
 from adapters.admin.intents import IntentPages
+from adapters.admin.ranking import RankingPages, signed
 from adapters.rendering import is_web_address
 from adapters.web.language import page_language, remember_language
 from adapters.web.page import OwnFiles, templates
