@@ -110,6 +110,12 @@ def test_that_a_website_that_was_not_fetched_is_one_sentence(run: Run) -> None:
 DOUBTS = [
     pytest.param("title: Same", "title: Same", "The same title 'Same': a.md, b.md.", id="title"),
     pytest.param("title: A", "title: B", "a.md has one line only", id="one-line"),
+    pytest.param(
+        "tags: x",
+        "title: B",
+        "a.md: its front matter has tags, which is no field of an article and counts for nothing.",
+        id="other-field",
+    ),
     pytest.param("title: A", "title: B", "Do these contradict each other? a: ", id="numbers"),
 ]
 

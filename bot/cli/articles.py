@@ -16,7 +16,7 @@ from bot.console import Console
 from bot.errors import ArticlesError, LogInUse
 from bot.evaluation import read_questions
 from bot.frontdesk import open_frontdesk, open_workbench
-from bot.knowledge.articles import Broken, article_of, nothing_readable, read_documents
+from bot.knowledge.articles import Broken, Remark, article_of, nothing_readable, read_folder
 from bot.knowledge.consistency import contradictions, same_titles, single_lines
 from bot.knowledge.sources.document import Document
 from bot.log.accounts import utc_now
@@ -62,16 +62,21 @@ def check(console: Console, folder: Path | None) -> None:
     settings = settings_with(folder)
     documents: list[Document] = []
     broken: list[Broken] = []
+    remarks: list[Remark] = []
     for place in settings.article_folders:
         if place != settings.website_pages or place.is_dir():
-            found, problems = read_documents(place)
-            documents += found
-            broken += problems
+            found = read_folder(place)
+            documents += found.documents
+            broken += found.broken
+            if place != settings.website_pages:  # whose heads are our own
+                remarks += found.remarks
     for file in broken:
         console.error(f"{file.path}: {file.reason}.")
     if not documents:
         raise ArticlesError(nothing_readable(settings.article_folders[0], broken))
     _say_counts(console, documents)
+    for remark in remarks:
+        console.warn(f"{remark.path}: {remark.text}.")
     _say_doubts(console, documents)
     if broken:
         sys.exit(BAD_INPUT)

@@ -12,7 +12,15 @@ from bot.knowledge.sources.folder import Broken, scan
 from bot.knowledge.sources.reading import read_file
 from bot.messages import Language, Passage, PassageId
 
-__all__ = ["Article", "Broken", "article_of", "read_articles", "read_documents"]
+__all__ = [
+    "Article",
+    "Broken",
+    "Remark",
+    "article_of",
+    "read_articles",
+    "read_documents",
+    "read_folder",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +44,23 @@ class Article:
         """A hash of everything that the index holds of the article."""
         ids = (passage.id for passage in self.passages)
         return _hash(self.title, self.language, self.url, *ids, *self.questions)
+
+
+@dataclass(frozen=True, slots=True)
+class Remark:
+    """What is odd in a file whose articles go in all the same."""
+
+    path: Path
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contents:
+    """What a folder holds: its articles, what can't be read, and what is odd in the rest."""
+
+    documents: list[Document]
+    broken: list[Broken]
+    remarks: list[Remark]
 
 
 def article_of(document: Document) -> Article:
@@ -81,18 +106,24 @@ def read_documents(folder: Path) -> tuple[list[Document], list[Broken]]:
 
     What can't be read is listed. Raises ArticlesError when the folder is missing.
     """
+    found = read_folder(folder)
+    return found.documents, found.broken
+
+
+def read_folder(folder: Path) -> Contents:
+    """Read every file below `folder`, and say what is odd; see `read_documents`."""
     found = scan(folder)
-    documents: list[Document] = []
-    broken = list(found.broken)
+    contents = Contents(documents=[], broken=list(found.broken), remarks=[])
     for file in found.files:
         try:
             converted = read_file(file)
         except ArticlesError as err:
-            broken.append(Broken(file.path, str(err)))
+            contents.broken.append(Broken(file.path, str(err)))
         else:
-            documents.extend(converted.documents)
-            broken.extend(Broken(file.path, problem) for problem in converted.problems)
-    return documents, broken
+            contents.documents.extend(converted.documents)
+            contents.broken.extend(Broken(file.path, problem) for problem in converted.problems)
+            contents.remarks.extend(Remark(file.path, remark) for remark in converted.remarks)
+    return contents
 
 
 def nothing_readable(folder: Path, broken: list[Broken]) -> str:

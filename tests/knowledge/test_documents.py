@@ -170,6 +170,18 @@ BROKEN_FILES = [
     pytest.param("a.md", f"---\na: {'[' * 900}\n---\n{ENGLISH}", "nested deeper", id="deep-yaml"),
     pytest.param("a.md", f"---\n{'- ' * 900}a\n---\n{ENGLISH}", "nested deeper", id="deep-list"),
     pytest.param("a.md", "---\ntitle: never closed\n", "has no end", id="open-head"),
+    pytest.param(
+        "a.md",
+        f"---\naudiense: internal\n---\n{ENGLISH}",
+        "its front matter has audiense, which is no field of an article; did you mean audience?",
+        id="misspelt-field",
+    ),
+    pytest.param(
+        "a.md", f"---\nAudience: internal\n---\n{ENGLISH}", "mean audience?", id="capital"
+    ),
+    pytest.param("a.md", f"---\nvalid until: 2020-01-01\n---\n{ENGLISH}", "valid_until?", id="gap"),
+    pytest.param("a.md", f"---\n对象: 内部\n---\n{ENGLISH}", "mean audience?", id="chinese-field"),
+    pytest.param("a.csv", "question,answer,audiance\nA?,1,internal\n", "audience?", id="column"),
     pytest.param("a.md", "---\nvalid_from: soon\n---\nx", "wrong valid_from", id="no-date"),
     pytest.param(
         "a.md",
@@ -354,6 +366,26 @@ def test_that_a_head_beside_a_file_counts_for_it(tmp_path: Path) -> None:
 
     assert (found.title, found.audience) == ("Returns", ("internal",))
     assert found.questions == ("send back?",)
+
+
+def test_that_a_misspelt_field_beside_a_file_keeps_the_file_out(tmp_path: Path) -> None:
+    write(tmp_path, "faq.csv", "question,answer\nA?,1\n")
+    write(tmp_path, "faq.csv.yaml", "audiense: internal\n")
+
+    assert "did you mean audience?" in refusal(tmp_path)
+
+
+def test_that_fields_and_columns_of_other_programs_are_no_reason_to_leave_out(
+    tmp_path: Path,
+) -> None:
+    fields = "tags: [a]\nauthor: B\nid: 7\ndate: 2026-01-01\nslug: c\ndescription: d\nsection: e"
+    write(tmp_path, "a.md", f"---\n{fields}\n---\n{ENGLISH}")
+    write(tmp_path, "faq.csv", "id,question,question_id,answer,category\n1,A?,2,Yes.,C\n")
+
+    found, broken = read_documents(tmp_path)
+
+    assert [each.source for each in found] == ["a.md", "faq.csv"]
+    assert broken == []
 
 
 def test_that_a_broken_head_beside_a_file_keeps_the_file_out(tmp_path: Path) -> None:

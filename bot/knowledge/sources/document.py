@@ -53,10 +53,11 @@ class Document:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Converted:
-    """What a file gave: its documents, and what is wrong with parts of it."""
+    """What a file gave: its documents, what is wrong with parts of it, and what is odd in it."""
 
     documents: tuple[Document, ...] = ()
     problems: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

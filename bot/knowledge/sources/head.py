@@ -1,7 +1,9 @@
 """What an article's author says about it: title, language, who may see it, and when it counts."""
 
 import re
+from collections.abc import Collection
 from datetime import UTC, date, datetime, time, timedelta
+from difflib import get_close_matches
 from typing import Annotated, Any
 
 import yaml
@@ -22,6 +24,18 @@ from bot.messages import Language
 LONGEST_HEAD = 50_000  # characters
 DEEPEST_HEAD = 20
 DAY = len("2026-12-24")
+CLOSE = 0.8  # difflib's ratio, from which a name is taken for a misspelt one
+CHINESE_NAMES = {
+    "title": ("标题",),
+    "language": ("语言",),
+    "url": ("链接", "网址"),
+    "audience": ("受众", "对象"),
+    "valid_from": ("生效日期",),
+    "valid_until": ("失效日期",),
+    "questions": ("相似问题", "相似问法"),
+}
+# Whoever misspells one of them would show an article to those, or at a time, it is not for.
+DECIDING = ("audience", "valid_from", "valid_until")
 
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
@@ -62,9 +76,9 @@ def _names(value: object) -> object:
 
 
 class Head(BaseModel):
-    """The head of an article. Keys it does not know belong to other programs."""
+    """The head of an article. Keys it does not know (`model_extra`) belong to other programs."""
 
-    model_config = ConfigDict(extra="ignore", frozen=True, coerce_numbers_to_str=True)
+    model_config = ConfigDict(extra="allow", frozen=True, coerce_numbers_to_str=True)
 
     title: str | None = Field(None, min_length=1)
     language: Language | None = None
@@ -93,6 +107,8 @@ def read_head(text: str) -> Head:
 
 def checked_head(fields: dict[Any, Any]) -> Head:
     """Return the head that `fields` are; raises ArticlesError saying which is wrong."""
+    if misspelt := misspelt_name([str(key) for key in fields], [*Head.model_fields]):
+        raise ArticlesError(f"its front matter has {misspelt}")
     try:
         head = Head.model_validate({str(key): value for key, value in fields.items()})
     except ValidationError as err:
@@ -103,6 +119,18 @@ def checked_head(fields: dict[Any, Any]) -> Head:
     if head.valid_from and head.valid_until and head.valid_from >= head.valid_until:
         raise ArticlesError("its front matter has a wrong valid_until: it is before valid_from")
     return head
+
+
+def misspelt_name(given: Collection[str], known: Collection[str]) -> str | None:
+    """Say which of the names `given` is close to one of the fields `known`, or its Chinese name."""
+    spellings = {name: name for name in known}
+    spellings |= {chinese: name for name in known for chinese in CHINESE_NAMES[name]}
+    for name in given:
+        plain = re.sub(r"[\s-]", "_", name.strip().lower())
+        if name not in known and (close := get_close_matches(plain, spellings, 1, CLOSE)):
+            meant = spellings[close[0]]
+            return f"{name}, which is no field of an article; did you mean {meant}?"
+    return None
 
 
 def _refuse_deep(text: str) -> None:

@@ -12,21 +12,22 @@ from collections.abc import Iterator, Mapping
 from bot.errors import ArticlesError
 from bot.knowledge.sources.decoding import text_of
 from bot.knowledge.sources.document import Content, Converted, Document, document
-from bot.knowledge.sources.head import Head, checked_head
+from bot.knowledge.sources.head import (
+    CHINESE_NAMES,
+    DECIDING,
+    Head,
+    checked_head,
+    misspelt_name,
+)
 from bot.understanding import clean
 
 _COLUMNS = {
     "question": ("question", "q", "问题", "提问", "标准问题", "问"),
     "answer": ("answer", "a", "答案", "回答", "回复", "答"),
-    "title": ("title", "标题"),
-    "language": ("language", "lang", "语言"),
-    "url": ("url", "link", "链接", "网址"),
-    "audience": ("audience", "受众", "对象"),
-    "valid_from": ("valid_from", "生效日期"),
-    "valid_until": ("valid_until", "失效日期"),
-    "questions": ("questions", "similar_questions", "相似问题", "相似问法"),
+    **{name: (name, *chinese) for name, chinese in CHINESE_NAMES.items()},
 }
-_NAMES = {name: column for column, names in _COLUMNS.items() for name in names}
+_OTHER_NAMES = {"lang": "language", "link": "url", "similar_questions": "questions"}
+_NAMES = _OTHER_NAMES | {name: column for column, names in _COLUMNS.items() for name in names}
 _LANGUAGES = {"english": "en", "英文": "en", "英语": "en", "chinese": "zh", "中文": "zh"}
 _LANGUAGES |= {"en": "en", "zh": "zh", "zh-cn": "zh", "en-us": "en", "en-gb": "en"}
 _AUDIENCES = {"公开": "public", "内部": "internal"}
@@ -58,9 +59,13 @@ def _rows(text: str) -> Iterator[tuple[int, Mapping[str, str]]]:
     """Yield the number of each row that is not empty, and its fields by column."""
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(text))
     try:
-        columns = [_NAMES.get(clean(name).lower().replace(" ", "_")) for name in next(reader, [])]
+        names = [clean(name).lower().replace(" ", "_") for name in next(reader, [])]
+        columns = [_NAMES.get(name) for name in names]
         if not {"question", "answer"} <= set(columns):
             raise ArticlesError("its first row names no column question (问题) and answer (答案)")
+        others = [name for name in names if name not in _NAMES]
+        if misspelt := misspelt_name(others, DECIDING):
+            raise ArticlesError(f"its first row has {misspelt}")
         for number, fields in enumerate(reader, start=2):
             cells = {
                 column: value.strip()

@@ -1,7 +1,7 @@
 """One file of articles, whatever kind it is: its documents, or why it can't be read."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, partial
 from importlib.metadata import version
 from pathlib import Path
@@ -44,7 +44,7 @@ KINDS = {
     ".pdf": Kind(partial(converter.read, ".pdf"), LARGEST_FILE, "pypdf"),
     ".csv": Kind(None, LARGEST_TEXT),
 }
-RULES = 2  # version of our own part of the reading
+RULES = 3  # version of our own part of the reading
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +80,8 @@ def read_file(file: File) -> Converted:
     except OSError as err:
         raise ArticlesError(f"it can't be read ({err.strerror})") from err
     if kind.read is None:
-        return read_question_table(content, file.name, file.source, beside or Head())
+        table = read_question_table(content, file.name, file.source, beside or Head())
+        return replace(table, remarks=_remarks(beside or Head()))
     return _single(kind.read(content), file, beside)
 
 
@@ -91,8 +92,16 @@ def _single(content: Content, file: File, beside: Head | None) -> Converted:
         raise ArticlesError(f"it has more than {LARGEST_TEXT:,} characters of text; split it")
     stem = file.path.stem
     title = stem.replace("-", " ").replace("_", " ").capitalize()
-    made = document(file.name, file.source, content, beside or content.head or Head(), title)
-    return Converted(documents=(made,))
+    head = beside or content.head or Head()
+    made = document(file.name, file.source, content, head, title)
+    return Converted(documents=(made,), remarks=_remarks(head))
+
+
+def _remarks(head: Head) -> tuple[str, ...]:
+    return tuple(
+        f"its front matter has {name}, which is no field of an article and counts for nothing"
+        for name in head.model_extra or ()
+    )
 
 
 def _bytes(path: Path, largest: int) -> bytes:
