@@ -7,6 +7,7 @@ sync that is stopped goes on where it was, and no customer waits for a long writ
 
 import asyncio
 import json
+import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -41,11 +42,24 @@ def silently(stage: Stage, done: int, total: int) -> None:
     """Tell nobody how far it is."""
 
 
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """The file that an article came from: its folder, and its path there."""
+
+    folder: str
+    path: str
+
+    def is_gone(self) -> bool:
+        """Whether the file was deleted; not while its whole folder is out of reach."""
+        return not os.path.exists(f"{self.folder}/{self.path}") and os.path.isdir(self.folder)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
     """What a sync did. `next_change` is when an article's period next begins or ends.
 
-    `audiences` are those of the articles in use that are not for everybody, by their ids.
+    `origins` are those of the articles in use, by their ids; `audiences` those of the ones that
+    are not for everybody.
     """
 
     changes: index.Changes
@@ -53,6 +67,7 @@ class Outcome:
     articles: int
     next_change: datetime | None
     audiences: Mapping[str, Audience]
+    origins: Mapping[str, Origin]
 
 
 async def sync(
@@ -91,6 +106,7 @@ async def sync(
             for name, each in wanted.items()
             if each.document.audience != EVERYBODY
         },
+        origins={name: each.origin for name, each in wanted.items()},
     )
 
 
@@ -201,11 +217,12 @@ def _problems(db: Database) -> list[Broken]:
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
-    """A stored document without its text, the digest it is indexed by, and its row."""
+    """A stored document without its text, the digest it is indexed by, its row and its file."""
 
     document: Document
     digest: str
     row: int
+    origin: Origin
 
 
 def _entries(db: Database, folders: Sequence[str]) -> list[_Entry]:
@@ -214,7 +231,9 @@ def _entries(db: Database, folders: Sequence[str]) -> list[_Entry]:
     rows.sort(key=lambda row: (folders.index(row["folder"]), row["path"], row["position"]))
     found: dict[str, _Entry] = {}
     for row in rows:
-        entry = _Entry(_document(row), f"{row['digest']}/{passages.VERSION}", row["rowid"])
+        digest = f"{row['digest']}/{passages.VERSION}"
+        origin = Origin(row["folder"], row["path"])
+        entry = _Entry(_document(row), digest, row["rowid"], origin)
         found.setdefault(row["id"], entry)
     return list(found.values())
 

@@ -16,6 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 from typing import TypeVar, TypeVarTuple
 
@@ -138,6 +139,7 @@ class Knowledge:
         self._question_seconds = LIKELY_QUESTION_SECONDS
         self._collection = Collection()  # of all articles
         self._audiences: Mapping[str, frozenset[str]] = {}
+        self._origins: Mapping[str, library.Origin] = {}
         self._views: dict[frozenset[str], Collection] = {}  # by the articles left out
         self._counted: dict[str, int] = {}  # see `index.find`
 
@@ -159,6 +161,7 @@ class Knowledge:
         outcome = await library.sync(
             self._store, folders, now, progress=progress, may_be_empty=may_be_empty
         )
+        self._origins = outcome.origins
         self._audiences = {name: frozenset(each) for name, each in outcome.audiences.items()}
         if outcome.changes.any or not self._collection.passages:
             await self._load()
@@ -211,7 +214,8 @@ class Knowledge:
         article answers by itself is searched with them too, and of one that names nothing ("And
         how long?") only what is found with them counts. Where the encoder would take longer than
         `encoder_seconds`, words alone decide. `audience` are the names that the asker has: what is
-        for others is as if it were not there.
+        for others is as if it were not there. An article whose file was deleted is passed over,
+        also before a sync takes it out.
         """
         weighed = await self.weigh(
             question,
@@ -220,7 +224,8 @@ class Knowledge:
             encoder_seconds=encoder_seconds,
             audience=audience,
         )
-        return [hit for name in weighed.order[:ARTICLES_FOUND] for hit in weighed.hits(name)]
+        there = await self._there(weighed.order, ARTICLES_FOUND)
+        return [hit for name in there for hit in weighed.hits(name)]
 
     async def weigh(
         self,
@@ -247,6 +252,16 @@ class Knowledge:
         # What was talked of is found again, whatever is asked now: that alone is no answer.
         is_doubtful = not is_bare and not alone.has_words_of_it(together.order[0])
         return replace(together, is_doubtful=is_doubtful)
+
+    async def _there(self, names: Sequence[str], number: int) -> list[str]:
+        """Return the first `number` articles whose files were not deleted since the last sync."""
+        origins = self._origins
+
+        def look() -> list[str]:
+            kept = (name for name in names if name not in origins or not origins[name].is_gone())
+            return list(islice(kept, number))
+
+        return await asyncio.to_thread(look)  # a network drive may be slow
 
     async def _view(self, audience: Sized[str]) -> Collection:
         """Return the articles that somebody may be answered from."""
@@ -292,21 +307,24 @@ class Knowledge:
         weighed = await self.weigh(
             question, written, history=history, encoder_seconds=encoder_seconds, audience=audience
         )
-        hits: list[Hit] = []
-        for name in weighed.order[:ARTICLES_FOUND]:
+        shown: dict[str, str] = {}  # each with the one that it is shown for
+        for name in weighed.order:
             twin = counterpart(name, written, wanted)
-            shown = twin if weighed.collection.passages_of(twin) else name
-            hits.extend(weighed.hits(name, shown=shown))
-        return hits
+            shown.setdefault(twin if weighed.collection.passages_of(twin) else name, name)
+        there = await self._there([*shown], ARTICLES_FOUND)
+        return [hit for each in there for hit in weighed.hits(shown[each], shown=each)]
 
     async def article(
         self, name: str, language: Language, audience: Sized[str] = EVERYBODY
     ) -> list[Hit]:
         """Return the first passages of an article by name ("return-an-item"), [] if none has it."""
         collection = await self._view(audience)
+        found = collection.named(name, language)[:PASSAGES_EACH]
+        if not await self._there([passage.article for passage in found[:1]], 1):
+            return []
         return [
             Hit(passage=passage, score=1.0, closeness=1.0, similarity=None, coverage=1.0)
-            for passage in collection.named(name, language)[:PASSAGES_EACH]
+            for passage in found
         ]
 
     def passages(self) -> Sequence[Passage]:

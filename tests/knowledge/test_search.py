@@ -1,6 +1,7 @@
 """Search over the small shop: by words alone, by vectors, and while articles change."""
 
 import asyncio
+import shutil
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -211,6 +212,34 @@ async def test_that_retired_articles_are_not_found(knowledge: Knowledge, article
     hits = await knowledge.search(QUESTION["en"], "en")
     assert synced.changes.retired == 1
     assert "en/returns" not in {found.passage.article for found in hits}
+
+
+@pytest.mark.parametrize("way", ["search", "translated", "by name"])
+async def test_that_a_deleted_article_is_not_found_even_before_the_next_sync(
+    knowledge: Knowledge, articles: Path, way: str
+) -> None:
+    await knowledge.sync(articles, NOW)
+    (articles / "en" / "returns.md").unlink()
+
+    if way == "search":
+        hits = await knowledge.search(QUESTION["en"], "en")
+    elif way == "translated":
+        hits = await knowledge.search_translated(QUESTION["zh"], "zh", "en")
+    else:
+        hits = await knowledge.article("returns", "en")
+
+    assert "en/returns" not in {found.passage.article for found in hits}
+
+
+async def test_that_articles_stay_while_their_whole_folder_is_out_of_reach(
+    knowledge: Knowledge, articles: Path
+) -> None:
+    await knowledge.sync(articles, NOW)
+    shutil.move(articles, articles.with_name("moved"))
+
+    [best, *_] = await knowledge.search(QUESTION["en"], "en")
+
+    assert best.passage.article == "en/returns"
 
 
 async def test_that_common_words_are_counted_anew_after_a_change(
