@@ -191,6 +191,14 @@ def test_that_phrases_may_change_places_and_words_of_one_may_not() -> None:
     assert check("Deliver an item within 30 days of return.", source, "?", "en").refusal == "order"
 
 
+def test_that_the_reason_is_that_of_the_sentence_which_has_the_numbers() -> None:
+    attempts = "With standard delivery, the carrier makes 2 attempts on different working days."
+    times = "If you order before noon, standard delivery takes 2 to 4 working days in all cities."
+    draft = "Standard delivery takes 2 to 4 working days."
+
+    assert check(draft, [passage(attempts), passage(times)], "?", "en").refusal == "condition"
+
+
 def test_that_words_gathered_from_far_apart_are_refused() -> None:
     source = [
         passage(

@@ -99,7 +99,10 @@ def _in_one_place(statement: Statement, places: Sequence[Place], *, is_part: boo
     for place, refusal in zip(ranked, refusals, strict=True):
         if refusal is None:
             return Found(None, share, (place,))
-    return Found(refusals[0], share)
+    # Of the likeliest, one whose numbers are right says best what is wrong.
+    likeliest = [r for p, r in zip(ranked, refusals, strict=True) if support(said, p) == share]
+    told = (each for each in likeliest if each and not each.startswith("number:"))
+    return Found(next(told, refusals[0]), share)
 
 
 def _refusal(

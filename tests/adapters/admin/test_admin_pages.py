@@ -12,6 +12,7 @@ import pytest
 from sqlite_utils import Database
 
 from adapters.admin.pages import file_name, file_size, moment, percent
+from bot.candidates.drafts import STOPPED, UNFINISHED
 from bot.log.store import Store
 from bot.messages import Attachment, Candidate, Citation, Incoming, Language
 from prompts import Prompts
@@ -590,6 +591,22 @@ def test_that_every_word_of_the_pages_is_a_label() -> None:
     problems = {"approved_incomplete", "approved_no_day", "approved_no_article"}
     problems |= {"correction_empty", "correction_same"}
     assert known - used - by_name == {"wrong_password", "too_many_attempts", *problems}
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_that_every_refusal_of_the_checks_is_said_in_words(language: Language) -> None:
+    given = re.compile(
+        r'(?:refusal=f?|Found\(|None, f?|^ +return f?)"(\w+)(?=:|"(?:$| if|[,)]))', re.MULTILINE
+    )
+    files = [*Path("bot/grounding").glob("*.py"), *Path("bot/checks").glob("*.py")]
+    found = {kind for path in files for kind in given.findall(path.read_text(encoding="utf-8"))} | {
+        STOPPED,
+        UNFINISHED,
+    }
+    assert {"number", "quantity", "leak", "off_question"} <= found
+    known = set(Prompts.load().labels("admin", language))
+
+    assert {kind for kind in found if f"refusal_{kind}" not in known} == set()
 
 
 def with_files(*files: Attachment) -> Incoming:
