@@ -36,7 +36,6 @@ from bot.knowledge.scoring import (
     Found,
     Hit,
     contenders,
-    coverage,
     evidence,
     passage_hit,
     passage_stems,
@@ -51,9 +50,8 @@ logger = logging.getLogger(__name__)
 SHORTLIST = 20  # passages from each of the two searches
 ARTICLES_FOUND = 3
 PASSAGES_EACH = 2
-# Of an article that was found with the turns before: the share of the question's own words, by
-# rarity, that it must have to answer, and what its probability counts for where it has less.
-LEAST_OF_IT = 0.05
+# What the probability of an article that was found with the turns before counts for where it has
+# none of the question's own words.
 DOUBTFUL = 0.5
 ENCODED_AT_ONCE = 8
 LIKELY_QUESTION_SECONDS = 0.03  # until questions have been timed
@@ -109,10 +107,10 @@ class Weighed:
         return self.collection.in_order(self.scores, self.found.language)
 
     def has_words_of_it(self, article: str) -> bool:
-        """Return whether an article has enough of the question's own words to be about it."""
+        """Return whether an article has any of the question's own words, a common one too."""
         asked = self.collection.asked_stems(article)
         return any(
-            coverage(passage_stems(each) | asked, self.found.rarity) >= LEAST_OF_IT
+            not self.found.rarity.keys().isdisjoint(passage_stems(each) | asked)
             for each in self.collection.passages_of(article)
         )
 

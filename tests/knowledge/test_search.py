@@ -314,6 +314,35 @@ async def test_that_the_turns_before_answer_no_question_about_something_else(
     assert not any(found.is_answer for found in hits)
 
 
+async def test_that_one_common_word_of_the_article_is_enough_after_the_turns_before(
+    knowledge: Knowledge, articles: Path
+) -> None:
+    museums = [
+        "自然",
+        "汽车",
+        "航空",
+        "铁道",
+        "电影",
+        "钱币",
+        "印刷",
+        "邮政",
+        "陶瓷",
+        "茶叶",
+        "古建",
+        "天文",
+    ]
+    for number, name in enumerate(museums):
+        text = f"{name}博物馆位于北区{number}号，电话：5550{number:02}。"
+        (articles / "zh" / f"{number}.md").write_text(f"---\ntitle: {name}博物馆\n---\n\n{text}")
+    await knowledge.sync(articles, NOW)
+    await knowledge.encode(no_progress)
+    history = ["航空博物馆在哪里？", "航空博物馆位于北区2号。"]
+
+    [best, *_] = await knowledge.search("麻烦您把电话发给我妈妈", "zh", history=history)
+
+    assert (best.passage.article, best.is_answer) == ("zh/2", True)
+
+
 async def test_that_the_turns_before_change_nothing_where_the_question_says_enough(
     knowledge: Knowledge, articles: Path
 ) -> None:
