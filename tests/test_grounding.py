@@ -25,7 +25,9 @@ ZH_CONTACT = "请写信到 ada@shop.example，或打开 https://shop.example/ret
 ZH_KINDS = "特别商品可以退货。不同商品可以一起退货。"
 Table = list[object]
 
+HOURS = "We are open Monday to Saturday, 10:00 to 18:00. We deliver to Spain from May to July."
 SHOWN: Table = [
+    pytest.param("We're open Monday to Saturday from 10:00 to 18:00.", HOURS, id="range"),
     pytest.param("You can return an item within 30 days of delivery.", RETURNS, id="copied"),
     pytest.param("You can return items within thirty days.", RETURNS, id="number-word"),
     pytest.param("A return costs €7.90.", RETURNS, id="currency-in-front"),
@@ -89,6 +91,8 @@ REFUSED: Table = [
         "unsupported",
         id="half",
     ),
+    pytest.param("We are open from 18:00 to 10:00 on Monday.", HOURS, "number", id="range-turned"),
+    pytest.param("We deliver from Spain to July.", HOURS, "order", id="from-for-to"),
     pytest.param("NO ANSWER", RETURNS, "declined", id="no-answer"),
     pytest.param("**No answer.**", RETURNS, "declined", id="no-answer-marked-up"),
     pytest.param("  \n", RETURNS, "declined", id="blank"),
@@ -434,6 +438,22 @@ def test_that_courtesy_alone_is_no_answer(draft: str) -> None:
             "Can I return an item?",
             "verdict",
             id="no",
+        ),
+        pytest.param(
+            "Yes! You can return an item within 30 days.", "Can I return an item?", None, id="alone"
+        ),
+        pytest.param(
+            "No. You can return an item within 30 days.",
+            "Can I return an item?",
+            "verdict",
+            id="no-alone",
+        ),
+        pytest.param("Yes.", "Can I return an item?", "unsupported", id="yes-and-no-more"),
+        pytest.param(
+            "You can return an item within 30 days. No.",
+            "Can I return an item?",
+            "unsupported",
+            id="no-at-the-end",
         ),
     ],
 )

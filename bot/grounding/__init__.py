@@ -24,9 +24,9 @@ needs no support, but is not enough for an answer.
 The rules are lexical: they catch inventions, not every true sentence about something else.
 """
 
-from bot.grounding.checking import NO_ANSWER, Grounding, check, unknown_quantity
+from bot.grounding.checking import NO_ANSWER, Grounding, check, finished, unknown_quantity
 from bot.grounding.numbers import quantities
-from bot.grounding.splitting import finished, sentences
+from bot.grounding.splitting import sentences
 
 __all__ = [
     "NO_ANSWER",

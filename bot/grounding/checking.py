@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from bot.grounding import splitting
 from bot.grounding.numbers import quantities
 from bot.grounding.places import (
     ITEM,
@@ -14,7 +15,7 @@ from bot.grounding.places import (
     references_of,
 )
 from bot.grounding.references import references
-from bot.grounding.splitting import sentences, unlinked
+from bot.grounding.splitting import unlinked
 from bot.grounding.statements import Found, Statement, supported
 from bot.grounding.terms import NOT, is_courtesy, terms
 from bot.knowledge.words import words
@@ -71,7 +72,7 @@ def _check_sentences(draft: str, passages: Sequence[Passage], question: str) -> 
     places = [place for passage in passages for place in places_of(passage)]
     weakest, articles, before, lead = 1.0, dict[str, bool](), asked, ""
     said = 0
-    for whole in sentences(draft):
+    for whole in _sentences_with_verdicts(draft):
         text = unlinked(_without_verdict(whole))
         if is_courtesy(text):
             continue
@@ -89,6 +90,29 @@ def _check_sentences(draft: str, passages: Sequence[Passage], question: str) -> 
     if not articles or said < FEWEST_WORDS:
         return Grounding(refusal="unsupported", support=0.0)
     return Grounding(refusal=None, support=weakest, articles=tuple(articles))
+
+
+def finished(text: str) -> str:
+    """Return the part of a growing draft that ends with its last finished sentence.
+
+    Nothing while it only greets or says "yes": what that is about is still to come.
+    """
+    whole = splitting.finished(text)
+    said = _sentences_with_verdicts(whole)
+    return "" if all(is_courtesy(each) or _VERDICT.fullmatch(each) for each in said) else whole
+
+
+def _sentences_with_verdicts(draft: str) -> list[str]:
+    """Return the sentences of a draft, a "Yes!" of its own with the one that it is said of."""
+    found: list[str] = []
+    verdict = ""
+    for sentence in splitting.sentences(draft):
+        if _VERDICT.fullmatch(sentence):
+            verdict = f"{verdict} {sentence}".strip()
+            continue
+        found.append(f"{verdict} {sentence}".strip())
+        verdict = ""
+    return [*found, verdict] if verdict else found
 
 
 def _supported(statement: Statement, lead: str, places: Sequence[Place]) -> Found:

@@ -6,6 +6,7 @@ within a clause, as long as the same stands behind each "to", "from" and "than".
 
 import re
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
 from bot.grounding.numbers import NUMBER_WORDS
 from bot.knowledge.words import FUNCTION_WORDS, words
@@ -14,6 +15,7 @@ from bot.synonyms import meaning_stem
 # What such a word's next words are decides who does what to whom.
 _DIRECTIONS = frozenset("to from than before after by for 从 到 比 给 向 由 被".split())
 _DIRECTED = 3  # words behind it
+_RANGE = 6  # words at most: "from 10:00 to 18"
 _PHRASE_BREAK = re.compile(
     r"\b(?:in|on|at|to|from|for|with|by|within|before|after|during|through|via|per|of|if|when"
     r"|while|and|or|as|that|which|who|you|we|they|it)\b|[,;:()，；：、（）。]|[从到在对给向由被和或与当把的]|以及|如果|内|后|前",
@@ -53,6 +55,19 @@ def _directed(text: str) -> Iterator[tuple[str, list[str]]]:
     """Yield each word of direction with the content words that stand behind it."""
     said = words(text)
     for position, word in enumerate(said):
-        if word in _DIRECTIONS:
+        if word in _DIRECTIONS and not _begins_range(said[position:]):
             behind = [w for w in said[position + 1 :] if w not in FUNCTION_WORDS][:_DIRECTED]
             yield word, [NUMBER_WORDS.get(w) or meaning_stem(w) for w in behind]
+
+
+def _begins_range(said: Sequence[str]) -> bool:
+    """Return whether words begin with "from 10 to 18": its "from" may be left out or put in."""
+    return (
+        said[0] == "from"
+        and len(said) > 1
+        and said[1].isdigit()
+        and any(
+            word in ("to", "until") and behind.isdigit()
+            for word, behind in pairwise(said[2:_RANGE])
+        )
+    )

@@ -326,6 +326,20 @@ async def write_along(
         await model.close()
 
 
+@pytest.mark.parametrize("opening", ["Of course!", "Yes.", "Sure! Yes!"])
+async def test_that_a_draft_may_begin_with_a_courtesy_or_a_yes(
+    vllm: FakeVllm, opening: str
+) -> None:
+    said = f"{opening} {SENTENCES}"
+    vllm.says(said)
+    reader = Reader()
+
+    shown = await write_along(vllm.url, reader)
+
+    assert (shown.draft.text, shown.draft.refusal) == (said, None)
+    assert opening not in reader.shown
+
+
 @pytest.mark.parametrize("fault", [Fault.server_error(), Fault.dropped()], ids=["500", "dropped"])
 async def test_that_a_request_that_fails_at_once_is_made_once_more(
     vllm: FakeVllm, fault: Fault
