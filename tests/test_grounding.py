@@ -450,6 +450,24 @@ def test_that_courtesy_alone_is_no_answer(draft: str) -> None:
         ),
         pytest.param("Yes.", "Can I return an item?", "unsupported", id="yes-and-no-more"),
         pytest.param(
+            "Yes, of course! You can return an item within 30 days.",
+            "Can I return shoes?",
+            "verdict",
+            id="courtesy-with-it",
+        ),
+        pytest.param(
+            "Yes! Of course! You can return an item within 30 days.",
+            "Can I return shoes?",
+            "verdict",
+            id="courtesy-between",
+        ),
+        pytest.param(
+            "Yes, of course! You can return an item within 30 days.",
+            "Can I return an item?",
+            None,
+            id="true-with-courtesy",
+        ),
+        pytest.param(
             "You can return an item within 30 days. No.",
             "Can I return an item?",
             "unsupported",

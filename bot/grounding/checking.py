@@ -99,19 +99,25 @@ def finished(text: str) -> str:
     """
     whole = splitting.finished(text)
     said = _sentences_with_verdicts(whole)
-    return "" if all(is_courtesy(each) or _VERDICT.fullmatch(each) for each in said) else whole
+    says_nothing = all(is_courtesy(each) or not _without_verdict(each) for each in said)
+    return "" if says_nothing else whole
 
 
 def _sentences_with_verdicts(draft: str) -> list[str]:
-    """Return the sentences of a draft, a "Yes!" of its own with the one that it is said of."""
+    """Return the sentences of a draft, a "Yes!" of its own with the one that it is said of.
+
+    Courtesies have none: "Yes, of course! You can ..." says yes to what comes behind.
+    """
     found: list[str] = []
     verdict = ""
     for sentence in splitting.sentences(draft):
-        if _VERDICT.fullmatch(sentence):
-            verdict = f"{verdict} {sentence}".strip()
-            continue
-        found.append(f"{verdict} {sentence}".strip())
-        verdict = ""
+        plain = _without_verdict(sentence)
+        if plain and not is_courtesy(plain):
+            found.append(f"{verdict}{sentence}")
+            verdict = ""
+        else:
+            verdict += f"{sentence.removesuffix(plain).strip()} ".lstrip()
+            found += [plain] if plain else []
     return [*found, verdict] if verdict else found
 
 
