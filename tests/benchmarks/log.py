@@ -214,7 +214,7 @@ def _median_ms(work: Callable[[], object]) -> float:
     return 1000 * sorted(_seconds(work) for _ in range(REPEATS))[REPEATS // 2]
 
 
-def _report(said: str) -> None:
+def _tell(said: str) -> None:
     sys.stderr.write(said + "\n")
     sys.stderr.flush()
 
@@ -236,10 +236,10 @@ def _measured(folder: Path, turns: int) -> list[Figure]:
     path = folder / str(turns) / "frontdesk.db"
     taken = float("nan")  # where the log was there before
     if not path.exists():
-        taken = _seconds(lambda: fill(path, turns, _report))
+        taken = _seconds(lambda: fill(path, turns, _tell))
     figures = [Figure("messages made without waiting for the disk", turns / 2 / taken, "/s")]
     for figure in measure(path):
-        _report(f"{turns:,} turns: {figure.name} {figure.value:.1f} {figure.unit}")
+        _tell(f"{turns:,} turns: {figure.name} {figure.value:.1f} {figure.unit}")
         figures.append(figure)
     return figures
 

@@ -79,7 +79,10 @@ def training(count: int, folder: Path) -> list[dict[str, Any]]:
     db = Database(path)
     # The made candidates have few features; those of this version are what policies learn from.
     with db.atomic():
-        db.execute("UPDATE candidates SET features = json_set(features, '$.feature_version', 1.0)")
+        db.execute(
+            "UPDATE candidates SET features = json_set(features, '$.feature_version', ?)",
+            [features.VERSION],
+        )
     db.close()
     readable = open_read_only(path)
     rows: list[dict[str, Any]] = []
