@@ -65,7 +65,14 @@ class IntentsUpkeep:
             self._console.warn(f"{err} {goes_on}")
 
     def check_rules(self) -> None:
-        """Tell which intents of the rules the classifier doesn't know."""
+        """Tell which intents of the rules the classifier doesn't know, or that there is none."""
+        if self._in_force.version is None:
+            if self._named:
+                self._console.warn(
+                    "The rules name intents, but no classifier is trained: run `frontdesk intents "
+                    "train`."
+                )
+            return
         known = {*self._in_force.intents, OUT_OF_SCOPE}
         if unknown := [name for name in self._named if name not in known]:
             self._console.warn(
