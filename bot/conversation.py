@@ -152,8 +152,8 @@ class ConversationManager:
         """
         started = time.perf_counter()
         message = understand(utterance.text, utterance.language, utterance.chosen)
-        context = _context(message, utterance)
         wanted = await self._wanted(message, allowance or Unlimited())
+        context = _context(message, utterance, wanted)
         intents, rules = wanted.intents if wanted else (), self._checks.rules
         fixed = await self._fixed_reply(message, utterance, intents)
         acted = None
@@ -423,7 +423,7 @@ class ConversationManager:
         return decision
 
 
-def _context(message: Understood, utterance: Utterance) -> Context:
+def _context(message: Understood, utterance: Utterance, wanted: Wanted | None = None) -> Context:
     said = [turn.text for turn in utterance.history if turn.role == "customer"]
     return Context(
         question=message.text,
@@ -431,6 +431,7 @@ def _context(message: Understood, utterance: Utterance) -> Context:
         history=utterance.history,
         channel=utterance.dialogue.channel if utterance.dialogue else "",
         is_sensitive=any(concern_of(text) for text in said),
+        intent=max((each.probability for each in wanted.found), default=None) if wanted else None,
     )
 
 

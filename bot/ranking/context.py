@@ -9,7 +9,8 @@ from bot.messages import Language, Turn
 class Context:
     """The question, what was said before it, and where.
 
-    `is_sensitive`: nothing is tried out on this customer now.
+    `is_sensitive`: nothing is tried out on this customer now. `intent` is how sure the classifier
+    is of the likest intent, None where none is told.
     """
 
     question: str
@@ -17,6 +18,7 @@ class Context:
     history: tuple[Turn, ...] = ()
     channel: str = ""
     is_sensitive: bool = False
+    intent: float | None = None
 
     @property
     def replies_before(self) -> int:

@@ -44,6 +44,7 @@ _TOLD: Mapping[str, float] = {
     "chinese_draft": 0.0,
     "late_handoff": 0.0,
     "late_clarification": 0.0,
+    "unsure_clarification": 0.0,
 }
 NAMES = ("constant", *(f"is_{source}" for source in _SOURCES), *_FOUND, *_CHECKED, *_TOLD)
 
@@ -58,7 +59,7 @@ def described(context: Context, candidates: Sequence[Candidate]) -> list[Candida
     `confidence`: a draft's probability by the model, a token; `shares_question`: the share of the
     question's words that the reply has; `repeats`: the share of the reply's words that the last
     one had; `is_planned`: it is not written yet; `late_...`: how far the conversation has come, for
-    that source.
+    that source; `unsure_clarification`: how unsure the question's intent is, for a question back.
     """
     asked, said = _stems(context.question), _stems(context.last_reply)
     return [_described(each, context, asked, said) for each in candidates]
@@ -79,6 +80,7 @@ def _described(
 ) -> Candidate:
     own = _stems(candidate.text)
     late = min(context.replies_before, _LATE) / _LATE
+    unsure = 0.0 if context.intent is None else 1.0 - context.intent
     told = {
         "confidence": _confidence(candidate),
         "length": min(len(candidate.text), _LONGEST) / _LONGEST,
@@ -88,6 +90,7 @@ def _described(
         "chinese_draft": float(context.language == "zh" and candidate.source == "draft"),
         "late_handoff": late * (candidate.source == "handoff"),
         "late_clarification": late * (candidate.source == "clarification"),
+        "unsure_clarification": unsure * (candidate.source == "clarification"),
     }
     worth_telling = {name: value for name, value in told.items() if value != _TOLD[name]}
     known = {**candidate.features, **worth_telling, "feature_version": float(VERSION)}

@@ -1,6 +1,7 @@
 """Features: what is measured of a slate, and that training sees what the policy saw."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -65,3 +66,18 @@ def test_that_what_is_logged_is_what_was_seen() -> None:
 
 def test_that_names_are_given_once() -> None:
     assert len(set(features.NAMES)) == len(features.NAMES)
+
+
+@pytest.mark.parametrize(
+    ("intent", "expected"), [(None, 0.0), (0.9, pytest.approx(0.1)), (1.0, 0.0)]
+)
+def test_that_a_question_back_knows_how_unsure_the_intent_is(
+    intent: float | None, expected: float
+) -> None:
+    back = Candidate(source="clarification", text="Which do you mean?")
+    asked = replace(ASKED, intent=intent)
+
+    slate = features.described(asked, [back, ARTICLE])
+
+    own = [each.features.get("unsure_clarification", 0.0) for each in slate]
+    assert own == [expected, 0.0]
