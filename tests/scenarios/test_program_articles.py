@@ -7,6 +7,7 @@ import httpx
 
 from tests.fakes.vllm_api import FakeVllm
 from tests.scenarios.test_program import DEADLINE_SECONDS, Program, model_settings, started
+from tests.small_shop import eventually
 
 QUESTION = "Is there free WiFi in the shop?"
 ANSWER = "There is free WiFi in the shop; ask for the code at the till."
@@ -34,8 +35,9 @@ async def test_that_answers_follow_the_folder_without_a_restart(
         (articles / "wifi.md").write_text(f"# WiFi\n\n{ANSWER}\n")
         answered = await until_cited(program, ["wifi"])
         (articles / "wifi.md").unlink()
-        await until_cited(program, [])
-        said = program.read("SELECT retired_at IS NOT NULL FROM articles WHERE id = 'wifi'")
+        after = await program.ask(QUESTION)
+        retired = "SELECT retired_at IS NOT NULL FROM articles WHERE id = 'wifi'"
+        await eventually(lambda: program.read(retired) == [(1,)])
 
     assert ANSWER in answered.json()["reply"]["text"]
-    assert said == [(1,)]
+    assert after.json()["reply"]["citations"] == []
