@@ -152,7 +152,7 @@ def test_that_a_model_survives_being_written() -> None:
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        ({"features": 99}, "version 99 of the features, and this is version 1; train it anew"),
+        ({"features": 99}, "version 99 of the features, and this is version 2; train it anew"),
         ({"features": None}, "train it anew"),
         ({"weights": {"constant": 1.0}}, "damaged"),
         ({"weights": "none"}, "damaged"),
