@@ -8,12 +8,10 @@ from docs.transcripts import PAGE, as_markdown, play, slack_private, telegram_qu
 
 
 async def test_that_the_page_shows_what_people_see_today(tmp_path: Path) -> None:
-    # A few others beside it: how sure an article answers is told by the rest of them.
     for language in ("en", "zh"):
+        article = Path(language) / "return-an-item.md"
         (tmp_path / language).mkdir()
-        others = sorted((EXAMPLE_ARTICLES / language).glob("*.md"))[:8]
-        for article in {*others, EXAMPLE_ARTICLES / language / "return-an-item.md"}:
-            shutil.copy(article, tmp_path / language / article.name)
+        shutil.copy(EXAMPLE_ARTICLES / article, tmp_path / article)
 
     played = await play((telegram_question, slack_private), articles=tmp_path)
 

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from bot.knowledge.encoder import Vectors
 from bot.knowledge.scoring import ENOUGH, stems
-from bot.knowledge.vectors import Likeness, PassageMatrix, Scales, Text, texts_of
+from bot.knowledge.vectors import Likeness, PassageMatrix, Scales, Text, ordinary_questions, texts_of
 from bot.messages import Language, Passage, PassageId
 
 
@@ -34,8 +34,11 @@ class Collection:
         self._matrices: dict[Language, PassageMatrix] = {}
         for language in {passage.language for passage in passages}:
             own = [passage for passage in passages if passage.language == language]
+            ordinary = ordinary_questions()[language]
             with contextlib.suppress(KeyError):
-                self._matrices[language] = PassageMatrix(own, self._questions, vectors or {})
+                self._matrices[language] = PassageMatrix(
+                    own, self._questions, vectors or {}, ordinary
+                )
 
     @property
     def articles(self) -> Sized[str]:
@@ -57,6 +60,8 @@ class Collection:
         found = [text for passage in self.passages.values() for text in texts_of(passage)]
         for questions in self._questions.values():
             found.extend(Text(question, is_question=True) for question in questions)
+        for language in {passage.language for passage in self.passages.values()}:
+            found.extend(ordinary_questions()[language])
         return list(dict.fromkeys(found))
 
     def passages_of(self, article: str) -> Sequence[Passage]:

@@ -4,13 +4,16 @@ import hashlib
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
 
 import numpy as np
+import yaml
 from numpy.typing import NDArray
 from sqlite_utils import Database
 
 from bot.knowledge.encoder import Vectors
-from bot.messages import Passage, PassageId
+from bot.messages import Language, Passage, PassageId
 
 COMPARED_EXACTLY = 20_000  # rows: 30 MB
 DIRECTIONS = 192
@@ -69,6 +72,17 @@ def texts_of(passage: Passage) -> tuple[Text, Text]:
     return whole, Text(passage.heading or passage.title, is_question=True)
 
 
+@cache
+def ordinary_questions() -> Mapping[Language, Sequence[Text]]:
+    """Return what customers ask companies of all kinds, by language."""
+    text = (files("bot.knowledge") / "ordinary_questions.yaml").read_text(encoding="utf-8")
+    listed: Mapping[Language, Sequence[str]] = yaml.safe_load(text)
+    return {
+        language: [Text(each, is_question=True) for each in asked]
+        for language, asked in listed.items()
+    }
+
+
 class PassageMatrix:
     """The passages of one language, and the questions of each, as rows of length 1.
 
@@ -81,8 +95,12 @@ class PassageMatrix:
         passages: Sequence[Passage],
         questions: Mapping[str, Sequence[str]],
         vectors: Mapping[str, Vectors],
+        ordinary: Sequence[Text] = (),
     ) -> None:
-        """`questions` are by article, `vectors` by digest; raises KeyError where one is missing."""
+        """`questions` are by article, `vectors` by digest; raises KeyError where one is missing.
+
+        `ordinary` are questions about anything, which tell what is usual where articles are few.
+        """
         self._ids = [passage.id for passage in passages]
         self._row = {key: row for row, key in enumerate(self._ids)}
         self._articles = [passage.article for passage in passages]
@@ -98,7 +116,7 @@ class PassageMatrix:
             for article in dict.fromkeys(self._articles)
             if (listed := questions.get(article))
         }
-        self.usual = self._usual(questions)
+        self.usual = self._usual([vectors[text.digest] for text in ordinary])
 
     def nearest(self, question: Vectors, number: int) -> list[PassageId]:
         """Return the ids of so many passages that are most like it, then of those asked for so."""
@@ -128,19 +146,16 @@ class PassageMatrix:
         """Return how the question's cosines with all rows are spread."""
         return Scales(self._wholes.scale(question), self._asked.scale(question))
 
-    def _usual(self, questions: Mapping[str, Sequence[str]]) -> Scales:
-        """Return how like the texts are to headings and listed questions of other articles.
-
-        In a small collection an article's own ones would make up much of what is usual.
-        """
+    def _usual(self, ordinary: Sequence[Vectors]) -> Scales:
+        """Return how like the texts are to other articles' headings and questions, and `ordinary`."""
         own = []
         for article, rows in _rows_by_article(self._articles).items():
             listed = self._listed.get(article, ())
             own.append((rows, sorted({*self._headings[rows].tolist(), *listed})))
-        wholes, asked = self._wholes, self._asked
+        others = _Rows(np.vstack([self._asked.vectors, *ordinary]))
         return Scales(
-            wholes.usual(asked, own),
-            asked.usual(asked, [(numbers, numbers) for _, numbers in own]),
+            self._wholes.usual(others, own),
+            self._asked.usual(others, [(numbers, numbers) for _, numbers in own]),
         )
 
     def _likest_listed(self, article: str, question: Vectors) -> float | None:
@@ -178,20 +193,19 @@ class _Rows:
     def usual(self, others: "_Rows", own: Iterable[tuple[Sequence[int], Sequence[int]]]) -> Scale:
         """Return mean and standard deviation of the cosines of all rows with all of `others`.
 
-        Rows of both in one of `own` are not counted with each other, if any others are left.
+        Rows of both in one of `own` are not counted with each other: in a small collection they
+        would make up much of what is usual.
         """
         pairs = float(len(self.vectors) * len(others.vectors))
         total = pairs * float(self._mean @ others._mean)
         # The mean of (a·b)² over all pairs is the sum of the products of both second moments.
         squares = pairs * float((self._moments * others._moments).sum())
-        left_pairs, left_total, left_squares = pairs, total, squares
         for rows, numbers in own:
             cosines = self.vectors[rows] @ others.vectors[numbers].T
-            left_pairs -= cosines.size
-            left_total -= float(cosines.sum())
-            left_squares -= float((cosines**2).sum())
-        if left_pairs >= 1:
-            pairs, total, squares = left_pairs, left_total, left_squares
+            pairs -= cosines.size
+            total -= float(cosines.sum())
+            squares -= float((cosines**2).sum())
+        pairs = max(pairs, 1.0)
         mean = total / pairs
         return Scale(mean, math.sqrt(max(squares / pairs - mean**2, 0.0)))
 

@@ -33,6 +33,7 @@ from tests.benchmarks.reranking_cases import TRADES, Case, Gathered
 MADE = Path("bot") / "knowledge" / "reranker.json"
 MEANING = (
     "share",
+    "words",
     "own_level",
     "own_listed",
     "is_foreign",

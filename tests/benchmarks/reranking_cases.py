@@ -5,6 +5,8 @@ once their articles are taken away, and for strangers, which were asked of anoth
 """
 
 import math
+import random
+import shutil
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
@@ -37,6 +39,7 @@ SHOP = Path("examples") / "shop"
 MADE = Path(__file__).with_name("trades")
 TRADES = ("dental", "internet")
 TRADES_HELD_OUT = ("library",)
+FEW = (1, 2, 4)  # articles of a company that begins
 STRANGERS = 25  # questions of each other set
 SEEN = (arduino, crosswoz)
 HELD_OUT = (mtrag, dify, kdconv)
@@ -82,10 +85,29 @@ class Gathered:
         for name in self._trades:
             with opened(name, self._encoder) as (knowledge, _):
                 await self._ask(name, name, _of_trade(name), knowledge, MADE / name / "articles")
+        for name in ("shop", *self._trades):
+            asked = self._of_shop(("en", "zh")) if name == "shop" else _of_trade(name)
+            await self._ask_of_few(name, asked)
         for of in self._public:
             with opened(f"{of.name} part", self._encoder) as (knowledge, folder):
                 write_pages(of, folder)
                 await self._ask(of.name, of.name, self._pools[of.name], knowledge, folder)
+
+    async def _ask_of_few(self, name: str, asked: Sequence[Asked]) -> None:
+        """Ask a company that has written its first articles only, by turns each of its articles."""
+        source = SHOP / "articles" if name == "shop" else MADE / name / "articles"
+        few = f"{name} few"
+        print(f"{few} ...", flush=True)
+        with opened(few, self._encoder) as (knowledge, folder):
+            for chosen in _fews(source):
+                _copy(source, folder, chosen)
+                await knowledge.sync(folder, utc_now())
+                await knowledge.encode(lambda done, total: None)
+                there = [
+                    replace(each, articles=tuple(a for a in each.articles if _name(a) in chosen))
+                    for each in asked
+                ]
+                self.meaning += await _cases(few, there, None, knowledge, math.inf)
 
     async def _ask(
         self, of: str, source: str, asked: Sequence[Asked], knowledge: Knowledge, folder: Path
@@ -141,6 +163,29 @@ def _shops() -> Iterator[tuple[str, Sequence[Language], bool]]:
     yield "shop zh", ("zh",), True
 
 
+def _fews(source: Path) -> Iterator[Collection[str]]:
+    """Yield small collections, each article's name once in one of every size."""
+    names = sorted({path.stem for path in source.rglob("*.md")})
+    random.Random(1).shuffle(names)
+    for size in FEW:
+        for start in range(0, len(names), size):
+            yield frozenset(names[start : start + size])
+
+
+def _copy(source: Path, folder: Path, chosen: Collection[str]) -> None:
+    """Copy the articles of those names, in all languages, and no others."""
+    shutil.rmtree(folder, ignore_errors=True)
+    for path in source.rglob("*.md"):
+        if path.stem in chosen:
+            target = folder / path.relative_to(source)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(path, target)
+
+
+def _name(article: str) -> str:
+    return PurePosixPath(article).name
+
+
 def _write_shop(folder: Path, languages: Sequence[Language], *, is_listed: bool) -> None:
     for path in sorted((SHOP / "articles").rglob("*.md")):
         language = path.parent.name
@@ -164,7 +209,7 @@ def _of_trade(name: str) -> list[Asked]:
     for each in read_questions(MADE / name / "questions.jsonl"):
         question, history = clean(each.question), tuple(clean(turn) for turn in each.history)
         language = language_of(question, language_of(history[-1]) if history else None)
-        articles = tuple(key for key in ids if PurePosixPath(key).name in each.articles)
+        articles = tuple(key for key in ids if _name(key) in each.articles)
         found.append(
             Asked(question=question, articles=articles, language=language, history=history)
         )

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from bot.knowledge.collection import Collection, counterpart
-from bot.knowledge.vectors import texts_of
+from bot.knowledge.vectors import ordinary_questions, texts_of
 from bot.messages import Language, Passage
 from tests.small_shop import passage
 
@@ -15,7 +15,9 @@ ONLY_ENGLISH = passage("We open at nine.", "en/hours", title="Hours")
 
 def vectors(*passages: Passage) -> dict[str, np.ndarray]:
     row = np.array([1, 0], dtype=np.float32)
-    return {text.digest: row for each in passages for text in texts_of(each)}
+    texts = [text for each in passages for text in texts_of(each)]
+    ordinary = [text for each in passages for text in ordinary_questions()[each.language]]
+    return {text.digest: row for text in [*texts, *ordinary]}
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from bot.knowledge.vectors import (
     Text,
     keep_vectors,
     known_vectors,
+    ordinary_questions,
     texts_of,
 )
 from bot.messages import Passage, PassageId
@@ -139,8 +140,6 @@ def test_that_the_scales_are_those_of_all_cosines() -> None:
     for scale, cosines in (
         (matrix.scales(question).passages, wholes @ question),
         (matrix.scales(question).asked, headings @ question),
-        (matrix.usual.passages, wholes @ headings.T),
-        (matrix.usual.asked, headings @ headings.T),
     ):
         found = (scale.mean, scale.deviation)
         assert found == pytest.approx((cosines.mean(), cosines.std()), abs=1e-5)
@@ -163,6 +162,25 @@ def test_that_what_is_usual_is_told_by_the_headings_and_questions_of_other_artic
         others = (rows @ asked.T)[own[:, None] != owners[None]]
         found = (scale.mean, scale.deviation)
         assert found == pytest.approx((others.mean(), others.std()), abs=1e-5)
+
+
+def test_that_ordinary_questions_tell_what_is_usual_beside_a_single_article() -> None:
+    vectors = vectors_of((EAST, EAST))
+    ordinary = {"Where?": BETWEEN, "When?": NORTH}
+    texts = [Text(each, is_question=True) for each in ordinary]
+    vectors |= {text.digest: ordinary[text.text] for text in texts}
+
+    usual = PassageMatrix([FIRST], {}, vectors, texts).usual
+
+    cosines = np.array([EAST @ BETWEEN, EAST @ NORTH])
+    for scale in (usual.passages, usual.asked):
+        assert (scale.mean, scale.deviation) == pytest.approx((cosines.mean(), cosines.std()))
+
+
+def test_that_ordinary_questions_are_the_same_in_both_languages() -> None:
+    english, chinese = ordinary_questions()["en"], ordinary_questions()["zh"]
+
+    assert len(english) == len(chinese) == len({each.digest for each in [*english, *chinese]}) / 2
 
 
 def test_that_a_place_counts_deviations_and_no_scale_is_too_narrow() -> None:
