@@ -5,9 +5,9 @@ python -m tests.benchmarks.reranking --data FOLDER --held-out   (measure)
 
 Trained on the example shop's tuning questions (as it is, without the listed questions, and each
 language against the articles of the other), on two made companies without listed questions
-(tests/benchmarks/trades), and on parts of help_arduino and crosswoz_zh. The other sets of
-tests/benchmarks/retrieval_sets.py, the third company, and the shop's held-out questions, are never
-seen.
+(tests/benchmarks/trades), on 1, 2 and 4 articles of the three, and on parts of help_arduino and
+crosswoz_zh. The other sets of tests/benchmarks/retrieval_sets.py, the third company, and the shop's
+held-out questions, are never seen.
 
 A logistic regression learns from the first article of each question (by the fused sum) whether it
 answers. Each set counts the same, the companies three times, since their questions are those of
