@@ -7,7 +7,14 @@ from urllib.parse import urlsplit
 
 from bot.knowledge.encoder import Vectors
 from bot.knowledge.scoring import ENOUGH, stems
-from bot.knowledge.vectors import Likeness, PassageMatrix, Scales, Text, ordinary_questions, texts_of
+from bot.knowledge.vectors import (
+    Likeness,
+    PassageMatrix,
+    Scales,
+    Text,
+    ordinary_questions,
+    texts_of,
+)
 from bot.messages import Language, Passage, PassageId
 
 

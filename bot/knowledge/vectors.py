@@ -147,7 +147,7 @@ class PassageMatrix:
         return Scales(self._wholes.scale(question), self._asked.scale(question))
 
     def _usual(self, ordinary: Sequence[Vectors]) -> Scales:
-        """Return how like the texts are to other articles' headings and questions, and `ordinary`."""
+        """Return how like the texts are to headings and questions of others, and to `ordinary`."""
         own = []
         for article, rows in _rows_by_article(self._articles).items():
             listed = self._listed.get(article, ())
