@@ -22,8 +22,9 @@ run: setup
 
 setup: $(VENV)/.engine-$(ENGINE)
 
+# A process for each core; single files run best in one: `.venv/bin/pytest tests/test_model.py`.
 test: $(VENV)/.dev
-	$(BIN)/pytest
+	$(BIN)/pytest -n auto --dist loadgroup
 
 # Apart from `make test`, which it slows down.
 coverage: $(VENV)/.dev

@@ -2,7 +2,7 @@
 
 import os
 import random
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -14,13 +14,23 @@ from bot.log.migrations import migrations
 from bot.log.store import Store
 from prompts import Prompts
 from tests.fakes.vllm_api import FakeVllm
+from tests.serving.real_engine import engine
 from tests.small_shop import write_articles
+
+__all__ = ["engine"]
 
 # A busy machine is no defect.
 settings.register_profile("frontdesk", deadline=None)
 settings.load_profile("frontdesk")
 
 PLATFORM_SETTINGS = ("TELEGRAM_", "SLACK_")
+
+
+def pytest_collection_modifyitems(items: Sequence[pytest.Item]) -> None:
+    """Keep the tests of a file in one process, for its fixtures, and those of the engine."""
+    for item in items:
+        group = "engine" if item.get_closest_marker("engine") else str(item.path)
+        item.add_marker(pytest.mark.xdist_group(group))
 
 
 @pytest.fixture(autouse=True)

@@ -300,10 +300,10 @@ async def test_that_being_late_is_not_held_against_a_model_that_had_little_time(
 @pytest.mark.parametrize(
     ("timeouts", "is_visible", "said"),
     [
-        ({"visible": 0.2}, False, "no draft within 0.2 s"),
-        ({"visible": 0.2, "between_tokens": 0.5}, True, "no more of a draft for 0.5 s"),
-        ({"between_tokens": 0.2}, False, "no more of a draft for 0.2 s"),
-        ({"whole": 0.2}, True, "no whole draft within 0.2 s"),
+        ({"visible": 1.0}, False, "no draft within 1 s"),
+        ({"visible": 0.5, "between_tokens": 1.0}, True, "no more of a draft for 1 s"),
+        ({"between_tokens": 1.0}, False, "no more of a draft for 1 s"),
+        ({"whole": 1.0}, True, "no whole draft within 1 s"),
     ],
     ids=["visible", "between-once-visible", "between", "whole"],
 )

@@ -28,10 +28,7 @@ from bot.model_watch import ModelWatch
 from bot.ranking.fixed_order import FixedOrder
 from prompts import Prompts
 from serving.engine import Engine
-from tests.serving.real_engine import engine
 from tests.small_shop import NOW, ScriptedChannel, incoming
-
-__all__ = ["engine"]
 
 SHOP = Path(__file__).parents[2] / "examples" / "shop" / "articles" / "en"
 ARTICLES = ("return-an-item", "refund-timing", "express-delivery", "warranty-and-repair")

@@ -1,7 +1,6 @@
 """The real vLLM with the real default model, once for all tests that need it.
 
-Import the fixture where it is used: `from tests.serving.real_engine import engine`, and mark the
-test with `@pytest.mark.engine`. The weights are kept in FRONTDESK_TEST_MODELS, or else in
+tests/conftest.py offers the fixture to all; mark the test with `@pytest.mark.engine`. The weights are kept in FRONTDESK_TEST_MODELS, or else in
 `.cache/models` of the repository, so that only the first run converts them.
 """
 

@@ -7,10 +7,8 @@ import pytest
 
 from serving.engine import Engine
 from serving.weights import DEFAULT_MODEL, SMOLLM2, is_whole
-from tests.serving.real_engine import engine, models_folder
+from tests.serving.real_engine import models_folder
 from tests.serving.support import group_members
-
-__all__ = ["engine"]
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(1200)]
 
