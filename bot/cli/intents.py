@@ -20,6 +20,7 @@ from bot.intents import model_file
 from bot.intents.benchmark import measure, with_shots
 from bot.intents.card import model_card
 from bot.intents.classifier import Prediction
+from bot.intents.encodings import Encodings
 from bot.intents.method_names import METHODS
 from bot.intents.rows import Row, read_rows
 from bot.intents.training import Trained, check_torch, train
@@ -191,7 +192,7 @@ def _trained(
         clock=time.monotonic,
         seconds=seconds,
         methods=methods or None,
-        progress=console.learning,
+        encodings=Encodings(console.learning),
         say=console.say,
     )
 

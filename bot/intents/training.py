@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from bot.errors import IntentsError
 from bot.intents.classifier import Expert, IntentClassifier
 from bot.intents.embedder import BaseName
-from bot.intents.encodings import Encodings, Progress, quiet
+from bot.intents.encodings import Encodings
 from bot.intents.heads import sigmoid, softmax
 from bot.intents.language import is_english
 from bot.intents.lessons import Lessons, lessons_of
@@ -81,10 +81,12 @@ def train(
     clock: Clock,
     seconds: float | None = None,
     methods: Sequence[str] | None = None,
-    progress: Progress = quiet,
+    encodings: Encodings | None = None,
     say: Say = lambda _: None,
 ) -> Trained:
     """Train a classifier. `methods` names those to try (see bot/intents/methods), default all.
+
+    `encodings` can have vectors already, and shows how encoding and tuning get on.
 
     Raises IntentsError where the rows don't suffice or torch is not installed.
     """
@@ -95,7 +97,7 @@ def train(
         say(warning)
     if seconds is None:
         seconds = SECONDS_LARGE if len(found.labelled) > _LARGE else SECONDS
-    trainer = _Trainer(found, seconds, seed, clock, methods, Encodings(progress), say)
+    trainer = _Trainer(found, seconds, seed, clock, methods, encodings or Encodings(), say)
     classifier, reports = trainer.trained()
     return Trained(
         classifier=classifier,
@@ -138,11 +140,13 @@ class _Trainer:
             return IntentClassifier(every.intents, expert), [report]
         for_english = self.seconds if share >= MOSTLY else self.seconds * share
         expert, report = self._expert("English", "bge", english, for_english)
+        # Almost everything is English: to encode all of that once more would take the time that
+        # the other expert is not worth.
         is_mostly = share >= MOSTLY
         other, other_report = self._expert(
             "other languages",
             "e5",
-            every,
+            replace(every, unlabelled=()) if is_mostly else every,
             self.seconds - for_english,
             only=["linear"] if is_mostly else None,
         )

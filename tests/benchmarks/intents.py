@@ -3,7 +3,8 @@
 python -m tests.benchmarks.intents --data FOLDER     (make bench-intents DATA=FOLDER)
 
 Each row trains a classifier as `frontdesk intents benchmark` does, by one method or by the one that
-cross-validation chooses, and measures what runs live.
+cross-validation chooses, and measures what runs live. A set is encoded once, before, so `seconds`
+are those of learning alone.
 """
 
 import argparse
@@ -18,6 +19,8 @@ from typing import Any
 from bot.cli.tables import print_table
 from bot.errors import IntentsError
 from bot.intents.benchmark import measure, with_shots
+from bot.intents.encodings import Encodings
+from bot.intents.language import is_english
 from bot.intents.method_names import METHODS
 from bot.intents.training import train
 from tests.benchmarks.intent_sets import SETS, IntentSet
@@ -30,7 +33,12 @@ FEW_SHOT = {"Banking77", "CLINC150"}
 
 
 def measured(
-    of: IntentSet, shots: int | None, method: str, seed: int, seconds: float | None
+    of: IntentSet,
+    shots: int | None,
+    method: str,
+    seed: int,
+    seconds: float | None,
+    encodings: Encodings,
 ) -> dict[str, Any]:
     """Train and measure once."""
     rows = with_shots(of.training, shots, seed) if shots else of.training
@@ -40,6 +48,7 @@ def measured(
         clock=time.monotonic,
         seconds=seconds,
         methods=None if method == CHOSEN else [method],
+        encodings=encodings,
     )
     started = time.perf_counter()
     found = measure(trained.classifier, of.test)
@@ -68,17 +77,33 @@ def runs(
                     yield of, shots, method, seed
 
 
+def encoded(of: IntentSet) -> Encodings:
+    """Return the vectors of a set's messages, by the encoders that will be asked for them."""
+    encodings = Encodings()
+    texts = [row.text for row in of.training]
+    started = time.perf_counter()
+    encodings.vectors("e5", texts)
+    if english := [text for text in texts if is_english(text)]:
+        encodings.vectors("bge", english)
+    took = time.perf_counter() - started
+    print(f"{of.name}: {len(texts)} messages encoded in {took:.0f} s", flush=True)
+    return encodings
+
+
 def main(options: argparse.Namespace) -> None:
     """Measure, print, draw."""
     wanted = [each for each in SETS if not options.only or each.__name__ in options.only]
     sets = [each(options.data) for each in wanted]
     methods = options.method or [*METHODS, CHOSEN]
     rows = []
+    encodings: dict[str, Encodings] = {}
     for of, shots, method, seed in runs(sets, methods, options.seeds):
         if options.shots and (shots or 0) not in options.shots:
             continue
+        if of.name not in encodings:
+            encodings = {of.name: encoded(of)}
         try:
-            rows.append(measured(of, shots, method, seed, options.seconds))
+            rows.append(measured(of, shots, method, seed, options.seconds, encodings[of.name]))
         except IntentsError as err:
             print(f"{of.name}, {method}: {err}", flush=True)
             continue

@@ -55,6 +55,26 @@ def right(classifier: IntentClassifier) -> list[str]:
     ]
 
 
+def test_that_english_messages_alone_are_encoded_for_english_only() -> None:
+    english = [row for row in rows() if row.text.isascii()]
+    pool = [Row(f"Where is order {number}?") for number in range(60)]
+    encoded: list[int] = []
+
+    def count(stage: str, done: int, total: int) -> None:
+        if stage == "encoded" and done == total:
+            encoded.append(total)
+
+    train(
+        [*english, *pool],
+        seed=1,
+        clock=time.monotonic,
+        methods=["linear"],
+        encodings=Encodings(count),
+    )
+
+    assert sorted(encoded) == [len(english), len(english) + len(pool)]
+
+
 def test_that_new_messages_in_both_languages_are_told(trained: Trained) -> None:
     assert len(right(trained.classifier)) >= 7
 
