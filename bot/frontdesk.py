@@ -29,6 +29,7 @@ from bot.encoding import encoder_of
 from bot.errors import AttachmentError
 from bot.intents.in_force import IntentsInForce
 from bot.intents_upkeep import IntentsUpkeep
+from bot.knowledge.encoder import Encoder
 from bot.knowledge.search import Knowledge
 from bot.limits import ANSWER_SECONDS, Limits
 from bot.log import policies, transcripts
@@ -73,20 +74,29 @@ class Frontdesk:
         self.intents = IntentsInForce(settings.intents)
         self.budget = DailyBudget(settings.frontdesk_exploration_per_day, lambda: utc_now().date())
         self.rules = rules_of(settings)
+        self.conversations = self._conversations(encoder)
+        self.dialogues = StoredDialogues(store)
+        self.platforms: dict[str, Platform] = {}
+        self._transcriber = _transcriber(settings)
+        self.delivery = self._delivery()
+        if self.actions:
+            self.actions.confirmations.send_through(self.delivery.pass_on)
+
+    def _conversations(self, encoder: Encoder) -> ConversationManager:
         checks = ReplyChecks(AnswerCheck(encoder, self.knowledge.in_encoder), self.rules)
-        self.conversations = ConversationManager(
+        return ConversationManager(
             knowledge=self.knowledge,
             approved=self.approved,
             drafts=DraftWriter(
                 self.model.chat_model,
-                prompts,
-                drafts=settings.frontdesk_drafts,
+                self.prompts,
+                drafts=self.settings.frontdesk_drafts,
                 longest_tokens=self.model.draft_tokens,
                 languages=self.model.languages,
                 checks=checks,
             ),
-            prompts=prompts,
-            policy=Exploring(self.policy, settings.frontdesk_exploration, self.budget),
+            prompts=self.prompts,
+            policy=Exploring(self.policy, self.settings.frontdesk_exploration, self.budget),
             rng=random.Random(),  # noqa: S311 - draws replies, no secrets
             preference=Preference(self.policy.scorer, self.knowledge.meaning.questions),
             note=self.budget.note,
@@ -94,25 +104,24 @@ class Frontdesk:
             checks=checks,
             intents=self.intents,
         )
-        self.dialogues = StoredDialogues(store)
-        self.platforms: dict[str, Platform] = {}
-        self._transcriber = _transcriber(settings)
-        self.delivery = Delivery(
-            store,
+
+    def _delivery(self) -> Delivery:
+        return Delivery(
+            self.store,
             self.conversations,
             self.metrics,
-            streams=frozenset(settings.frontdesk_stream),
-            burst_seconds=settings.frontdesk_burst_seconds,
+            streams=frozenset(self.settings.frontdesk_stream),
+            burst_seconds=self.settings.frontdesk_burst_seconds,
             transcribe=self._transcribe if self._transcriber else None,
             limits=Limits(
                 # Who sets a longer wait for drafts wants it, also when there is much to do.
-                answer_seconds=max(ANSWER_SECONDS, (settings.frontdesk_draft_seconds or 0.0) + 2.0),
-                messages_per_minute=settings.frontdesk_customer_messages_per_minute,
-                daily_tokens=settings.frontdesk_customer_tokens_per_day,
+                answer_seconds=max(
+                    ANSWER_SECONDS, (self.settings.frontdesk_draft_seconds or 0.0) + 2.0
+                ),
+                messages_per_minute=self.settings.frontdesk_customer_messages_per_minute,
+                daily_tokens=self.settings.frontdesk_customer_tokens_per_day,
             ),
         )
-        if self.actions:
-            self.actions.confirmations.send_through(self.delivery.pass_on)
 
     def add(self, platform: Platform) -> None:
         """Let a platform receive replies, and give out its customers' files."""

@@ -1,7 +1,8 @@
 """The real vLLM with the real default model, once for all tests that need it.
 
-tests/conftest.py offers the fixture to all; mark the test with `@pytest.mark.engine`. The weights are kept in FRONTDESK_TEST_MODELS, or else in
-`.cache/models` of the repository, so that only the first run converts them.
+tests/conftest.py offers the fixture to all; mark the test with `@pytest.mark.engine`. The weights
+are kept in FRONTDESK_TEST_MODELS, or else in `.cache/models` of the repository, so that only the
+first run converts them.
 """
 
 import asyncio

@@ -77,12 +77,44 @@ def fit(
     texts = encoded(wanted, encoder, encoding, texts)
     rows = _rows(learned, texts, rng)
     named = _named(rows)
+    rest = _counted_only(examples, learned)
+    nets, slates, right = _in_folds(learned, texts, rows, named, rest, rng, seed, progress)
+    fused, tried = _combined(_slates(slates), right)
+    whole = Knowledge(
+        space=rows.space,
+        rarity=rows.rarity,
+        log=_log(
+            rows, np.ones(len(learned), dtype=bool), rest, np.zeros(len(rows.digests), dtype=bool)
+        ),
+        nets=nets,
+        named=named,
+    )
+    return Scorer(
+        knowledge=whole,
+        combiner=fused,
+        encoder=encoder.name,
+        trained_on={"examples": len(examples), "learned": len(learned), "seed": seed, **tried},
+    )
+
+
+def _in_folds(
+    learned: Sequence[Example],
+    texts: Texts,
+    rows: "_Rows",
+    named: dict[str, int],
+    rest: Counts,
+    rng: np.random.Generator,
+    seed: int,
+    progress: Progress | None,
+) -> tuple[list[net.Net], list[tuple[Numbers, float]], list[str]]:
+    """Return a net for each fold, learned from the others, and what they say of their own folds.
+
+    That is a slate for the combiner and the digest of its right reply, for some of the examples.
+    """
     of_fold = folds(learned, FOLDS, rng)
     most, longest = COMBINED
     for_combiner = set(rng.permutation(len(learned))[:most].tolist())
-    rest = _counted_only(examples, learned)
     nets, slates, right = [], [], []
-    nobody = np.zeros(len(rows.digests), dtype=bool)
     for number in range(FOLDS):
         if progress:
             progress("Folds learned", number, FOLDS)
@@ -101,20 +133,7 @@ def fit(
         ]
     if progress:
         progress("Folds learned", FOLDS, FOLDS)
-    fused, tried = _combined(_slates(slates), right)
-    whole = Knowledge(
-        space=rows.space,
-        rarity=rows.rarity,
-        log=_log(rows, np.ones(len(learned), dtype=bool), rest, nobody),
-        nets=nets,
-        named=named,
-    )
-    return Scorer(
-        knowledge=whole,
-        combiner=fused,
-        encoder=encoder.name,
-        trained_on={"examples": len(examples), "learned": len(learned), "seed": seed, **tried},
-    )
+    return nets, slates, right
 
 
 def require(examples: Sequence[Example]) -> None:
