@@ -26,6 +26,7 @@ settings.load_profile("frontdesk")
 PLATFORM_SETTINGS = ("TELEGRAM_", "SLACK_")
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
 def pytest_collection_modifyitems(items: Sequence[pytest.Item]) -> None:
     """Keep the tests of a file in one process, for its fixtures, and those of the engine."""
     for item in items:
