@@ -25,11 +25,7 @@ class Console:
 
     def __init__(self, *, stderr: bool = True) -> None:
         self._out = rich.console.Console(stderr=stderr, highlight=False, soft_wrap=True)
-        self._encoded_percent = -1
-        self._copied_percent = -1
-        self._synced = ("", -1)
-        self._step = ("", -1)
-        self._learned: dict[tuple[str, int], int] = {}
+        self._tenths: dict[str, int] = {}  # shown last, by the step
         self._told: frozenset[Broken] | None = None
 
     def log_to_here(self, level: int = logging.WARNING) -> None:
@@ -74,9 +70,7 @@ class Console:
 
     def syncing(self, stage: str, done: int, total: int) -> None:
         """Show how far many changed articles are read or indexed, at each tenth."""
-        step = (stage, done * 10 // total)
-        if total >= _MANY and step != self._synced:
-            self._synced = step
+        if total >= _MANY and self._is_next(f"articles {stage}", done, total):
             self.say(f"Articles {stage}: {done} of {total}.")
 
     def fetching(self, done: int, total: int) -> None:
@@ -86,35 +80,36 @@ class Console:
 
     def encoding(self, done: int, total: int) -> None:
         """Show how far the vectors of new passages are, at each tenth."""
-        percent = done * 10 // total * 10
-        if percent != self._encoded_percent:
-            self._encoded_percent = percent
+        if self._is_next("encoding", done, total):
+            percent = done * 10 // total * 10
             self.say(f"Search by meaning: {percent}% of {total} new passages encoded.")
 
     def copied(self, done: int, total: int) -> None:
         """Show how far a copy is, at each tenth."""
-        percent = done * 10 // total * 10
-        if percent != self._copied_percent:
-            self._copied_percent = percent
-            self.say(f"Copied {percent}%.")
+        if self._is_next("copied", done, total):
+            self.say(f"Copied {done * 10 // total * 10}%.")
 
     def step(self, what: str, done: int, total: int) -> None:
         """Show how far a step of long work is, at each tenth."""
-        step = (what, done * 10 // max(total, 1))
-        if step != self._step:
-            self._step = step
+        if self._is_next(what, done, total):
             self.say(f"{what}: {done} of {total}.")
 
     def learning(self, stage: str, done: int, total: int) -> None:
         """Show how far a step of the intents is, at each tenth of one that takes long."""
-        if total >= _MANY and done * 10 // total != self._learned.get((stage, total), -1):
-            self._learned = {(stage, total): done * 10 // total}
+        if total >= _MANY and self._is_next(f"messages {stage} of {total}", done, total):
             self.say(f"Messages {stage}: {done} of {total}.")
 
     def asking(self, done: int, total: int) -> None:
         """Show how many questions were asked, at each tenth."""
         if done * 10 // total != (done - 1) * 10 // total:
             self.say(f"Asked {done} of {total} questions.")
+
+    def _is_next(self, step: str, done: int, total: int) -> bool:
+        """Return whether another tenth of a step is reached than when it was shown last."""
+        tenth = done * 10 // max(total, 1)
+        is_next = self._tenths.get(step) != tenth
+        self._tenths[step] = tenth
+        return is_next
 
     def started(
         self, settings: Settings, channels: Sequence[Channel], password: str | None
