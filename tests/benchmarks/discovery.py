@@ -28,13 +28,24 @@ from bot.intents.neighbours import Part, Rows
 from bot.intents.parts import parts_of
 from bot.intents.weights import BaseName, has_bge
 from bot.knowledge.encoder import Vectors
+from tests.benchmarks.bars import Bars
 
 KEPT = Path(".cache") / "bench-discovery"
 PLOT = Path("docs") / "images" / "discovery.svg"
 QUICK = 400  # rows of a set
 RESTARTS = 3  # of k-means
 Labelled = Sequence[tuple[str, str]]
-COLOURS = {"k-means, number given": "#b8b8b8", "number given": "#2f5d8a", "number found": "#d9822b"}
+PICTURE = Bars(
+    of="set",
+    way="way",
+    value="acc",
+    label="ACC: share of messages in the group of their intent",
+    colours={
+        "k-means, number given": "#b8b8b8",
+        "number given": "#2f5d8a",
+        "number found": "#d9822b",
+    },
+)
 
 
 class KeptEncodings(Encodings):
@@ -124,29 +135,6 @@ def _tightness(vectors: Vectors, groups: Rows) -> float:
     return float(sum((each @ each) / size for each, size in zip(sums, sizes, strict=True)))
 
 
-def draw(lines: Sequence[Mapping[str, Any]], path: Path) -> None:
-    """Write the NMI of each way on each set as an SVG, the same bytes for the same figures."""
-    import matplotlib as mpl
-    from matplotlib.figure import Figure
-
-    names = list(dict.fromkeys(str(line["set"]) for line in lines))
-    figure = Figure(figsize=(8, 0.7 * len(names) + 1))
-    axes = figure.subplots()
-    for number, (way, colour) in enumerate(COLOURS.items()):
-        found = {line["set"]: line["acc"] for line in lines if line["way"] == way}
-        places = [place + (number - 1) * 0.26 for place in range(len(names))]
-        axes.barh(places, [found[name] for name in names], 0.26, color=colour, label=way)
-    axes.set_yticks(range(len(names)), names)
-    axes.invert_yaxis()
-    axes.set_xlim(0, 1)
-    axes.set_xlabel("ACC: share of messages in the group of their intent")
-    axes.spines[["top", "right"]].set_visible(False)
-    figure.legend(loc="upper center", ncols=len(COLOURS), frameon=False)
-    figure.tight_layout(rect=(0, 0, 1, 0.94))
-    with mpl.rc_context({"svg.hashsalt": "discovery", "svg.fonttype": "none"}):
-        figure.savefig(path, metadata={"Date": None})
-
-
 def main(options: argparse.Namespace) -> None:
     """Measure, print and draw."""
     encodings = KeptEncodings()
@@ -161,7 +149,7 @@ def main(options: argparse.Namespace) -> None:
     print(f"English with {'bge and e5' if has_bge() else 'e5 alone'}")
     print_table(lines)
     if not options.quick and not options.sets:
-        draw(lines, PLOT)
+        PICTURE.draw(lines, PLOT)
     if options.json:
         options.json.write_text(json.dumps(lines, indent=1), encoding="utf-8")
 

@@ -27,11 +27,20 @@ from bot.knowledge.encoder import E5Encoder, Vectors
 from bot.knowledge.search import Knowledge
 from bot.log.accounts import utc_now
 from bot.log.store import Store
-from tests.benchmarks.retrieval_plot import draw
+from bot.retrieval_evaluation import SEARCHES
+from tests.benchmarks.bars import Bars
 from tests.benchmarks.retrieval_sets import SETS, RetrievalSet, shortened
 
 KEPT = Path(".cache") / "bench-retrieval"
 PLOT = Path("docs") / "images" / "retrieval.svg"
+COLOURS = ("#b8b8b8", "#7a9cc6", "#2f5d8a", "#d9822b")
+PICTURE = Bars(
+    of="set",
+    way="search",
+    value="mrr",
+    label="mean reciprocal rank",
+    colours=dict(zip(SEARCHES, COLOURS, strict=True)),
+)
 SIZES = (1_000, 100_000)
 SECTIONS = 100  # of a made article
 TIMED = 100  # questions
@@ -155,7 +164,7 @@ async def _main(options: argparse.Namespace) -> None:
     rows = [row for each in found for row in await measured(each, encoder)]
     print_table(rows)
     if not options.quick:
-        draw(rows, PLOT)
+        PICTURE.draw(rows, PLOT)
     questions = [
         f"{each.question} {COMMON[number % len(COMMON)]}"
         for number, each in enumerate(found[0].asked)
