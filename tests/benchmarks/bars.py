@@ -41,7 +41,7 @@ class Bars:
         axes.set_xlim(0, 1)
         axes.set_xlabel(self.label)
         axes.spines[["top", "right"]].set_visible(False)
-        figure.legend(loc="outside upper center", ncols=3, frameon=False)
+        figure.legend(loc="outside upper center", ncols=min(len(self.colours), 4), frameon=False)
         figure.set_layout_engine("constrained")
         with mpl.rc_context({"svg.hashsalt": path.stem, "svg.fonttype": "none"}):
             figure.savefig(path, metadata={"Date": None})
