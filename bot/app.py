@@ -27,6 +27,7 @@ from bot.channels import platforms as platforms_of
 from bot.console import Console
 from bot.errors import ChannelUnreachable, SettingsError
 from bot.frontdesk import Frontdesk, open_frontdesk
+from bot.groups_upkeep import GroupsUpkeep
 from bot.knowledge.gap_articles import GapWriter
 from bot.knowledge.gaps import find_gaps
 from bot.log.accounts import Accounts, utc_now
@@ -140,13 +141,15 @@ async def _serve(
     configured = frontdesk.settings.frontdesk_admin_password
     password = await accounts.prepare(configured.get_secret_value() if configured else None)
     routes = [route for platform in platforms for route in platform.routes()]
-    server = _web_server(frontdesk, web, channels, accounts, routes)
+    groups = frontdesk.groups_upkeep(console)
+    server = _web_server(frontdesk, web, channels, accounts, routes, groups)
     await frontdesk.delivery.resume()
     console.started(frontdesk.settings, channels, password)
     async with in_background(
         frontdesk.upkeep(console).run(),
         frontdesk.policy_upkeep(console).run(),
         frontdesk.intents_upkeep(console).run(),
+        groups.run(),
         frontdesk.model.run(console),
         _prepare_actions(frontdesk),
     ):
@@ -168,6 +171,7 @@ def _web_server(
     channels: Sequence[Channel],
     accounts: Accounts,
     platform_routes: Sequence[BaseRoute],
+    groups: GroupsUpkeep,
 ) -> "_Server":
     model = frontdesk.model
     writer = GapWriter(model.chat_model, frontdesk.prompts, model.languages)
@@ -180,6 +184,7 @@ def _web_server(
         approved=frontdesk.approved,
         gaps=lambda: find_gaps(frontdesk.store, frontdesk.knowledge.meaning, utc_now()),
         draft_gap=writer.draft,
+        groups=groups,
         rng=random.SystemRandom(),
         figures=RankingFigures(frontdesk.store, frontdesk.settings.worths, utc_now),
         approvals=frontdesk.actions.confirmations if frontdesk.actions else None,

@@ -27,7 +27,10 @@ from bot.conversation import ConversationManager
 from bot.delivery import Delivery
 from bot.encoding import encoder_of
 from bot.errors import AttachmentError
+from bot.groups_upkeep import GroupsUpkeep
+from bot.intents.grouping import in_child
 from bot.intents.in_force import IntentsInForce
+from bot.intents.naming import ModelNamer
 from bot.intents_upkeep import IntentsUpkeep
 from bot.knowledge.encoder import Encoder
 from bot.knowledge.search import Knowledge
@@ -141,6 +144,17 @@ class Frontdesk:
         """Return what follows the intent classifier and labels the log, telling so."""
         named = tuple(self.rules.intents)
         return IntentsUpkeep(self.store, self.intents, console, utc_now, named=named)
+
+    def groups_upkeep(self, console: Console) -> GroupsUpkeep:
+        """Return what groups the log's messages that no intent fits, telling so."""
+        return GroupsUpkeep(
+            self.store,
+            in_child,
+            console,
+            utc_now,
+            is_trained=lambda: self.intents.version is not None,
+            namer=ModelNamer(self.model.chat_model, self.prompts, self.model.languages),
+        )
 
     async def begin_telling_intents(self, console: Console) -> None:
         """Take over the classifier, and tell what the rules name that isn't there."""

@@ -64,7 +64,7 @@ class IntentPages:
     async def label(self, request: Request) -> Response:
         """Store what a message wants."""
         fields = await form_fields(request)
-        turn, intent = fields.get("turn", ""), _name(fields.get("intent", ""))
+        turn, intent = fields.get("turn", ""), intent_name(fields.get("intent", ""))
         if not intent:
             return self._page(request, "missing.html", status=404)
         account, now = guard.current_session(request).account, self._clock()
@@ -76,7 +76,7 @@ class IntentPages:
     async def decide(self, request: Request) -> Response:
         """Store that an intent is confirmed, goes on under another name, or is retired."""
         fields = await form_fields(request)
-        name, becomes = _name(fields.get("name", "")), _name(fields.get("becomes", ""))
+        name, becomes = intent_name(fields.get("name", "")), intent_name(fields.get("becomes", ""))
         verdict = fields.get("verdict", "")
         if verdict != "rename":
             becomes = ""
@@ -111,6 +111,6 @@ def _shown(db: Database, now: datetime) -> _Shown:
     )
 
 
-def _name(text: str) -> str:
+def intent_name(text: str) -> str:
     """Return the name of an intent as it is stored."""
     return " ".join(clean(text).split())[:LONGEST_NAME]

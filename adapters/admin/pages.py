@@ -21,6 +21,7 @@ from adapters.admin.approved import ApprovedPages, Reload
 from adapters.admin.choices import ChoicePages
 from adapters.admin.forms import form_fields
 from adapters.admin.gaps import DraftGap, FindGaps, GapPages
+from adapters.admin.groups import GroupFinder, GroupPages
 from adapters.admin.intents import IntentPages
 from adapters.admin.ranking import RankingPages, signed
 from adapters.rendering import is_web_address
@@ -50,9 +51,9 @@ class Admin:
 
     `fetch` gets a customer's file by its number in the log, or raises AttachmentError; `approved`
     are the approved answers as the conversations use them, `gaps` groups the open questions and
-    `draft_gap` writes an article for one; `rng` draws which of two replies stands first; `figures`
-    tells how customers are served;
-    `approvals` carries out what tools are asked to change, None without tools.
+    `draft_gap` writes an article for one; `groups` groups what no intent fits; `rng` draws which
+    of two replies stands first; `figures` tells how customers are served; `approvals` carries out
+    what tools are asked to change, None without tools.
     """
 
     def __init__(
@@ -66,6 +67,7 @@ class Admin:
         approved: Reload,
         gaps: FindGaps,
         draft_gap: DraftGap,
+        groups: GroupFinder,
         rng: random.Random,
         figures: RankingFigures,
         approvals: Approvals | None = None,
@@ -80,6 +82,7 @@ class Admin:
         self._choices = ChoicePages(store, accounts, clock, self._page, rng)
         self._ranking = RankingPages(store, accounts, self._page, figures)
         self._intents = IntentPages(store, accounts, clock, self._page)
+        self._groups = GroupPages(store, accounts, clock, self._page, groups, draft_gap)
         self._actions = ActionPages(store, accounts, self._page, approvals)
         self._has_actions = approvals is not None
         self._templates = templates(HERE / "templates")
@@ -106,6 +109,7 @@ class Admin:
             *self._choices.routes(),
             *self._ranking.routes(),
             *self._intents.routes(),
+            *self._groups.routes(),
             *self._actions.routes(),
             Mount("/static", OwnFiles(directory=HERE / "static")),
             Route("/{path:path}", self.missing),

@@ -1,4 +1,4 @@
-"""The vectors of many texts, each computed once, on as many cores as there are."""
+"""The vectors of many texts, each computed once, on as many cores as there are or are given."""
 
 import os
 from collections.abc import Callable, Sequence
@@ -29,8 +29,9 @@ def quiet(stage: str, done: int, total: int) -> None:
 class Encodings:
     """Keeps the vectors of texts by encoder; not for several threads at once."""
 
-    def __init__(self, progress: Progress = quiet) -> None:
+    def __init__(self, progress: Progress = quiet, threads: int | None = None) -> None:
         self.progress = progress
+        self._threads = threads or os.cpu_count()
         self._encoders: dict[BaseName, TextEncoder] = {}
         self._kept: dict[tuple[BaseName, str], Vectors] = {}
         self._lower: dict[tuple[BaseName, str, int], Tensor] = {}
@@ -63,7 +64,7 @@ class Encodings:
         encoder = self._encoders[name]
         parts = [texts[start : start + _AT_ONCE] for start in range(0, len(texts), _AT_ONCE)]
         done = 0
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
+        with ThreadPoolExecutor(self._threads) as pool:
             for part, vectors in zip(parts, pool.map(encoder.encode, parts), strict=True):
                 self._kept |= {(name, text): row for text, row in zip(part, vectors, strict=True)}
                 done += len(part)

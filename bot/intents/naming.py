@@ -46,7 +46,7 @@ def describe(texts: Sequence[str], groups: Rows, vectors: Vectors) -> list[Descr
     """Return what each group is about, by its number. `vectors` (messages, width) place them."""
     members = [np.flatnonzero(groups == number) for number in range(int(groups.max()) + 1)]
     terms = key_terms([[texts[row] for row in rows] for rows in members])
-    names = _distinct([_name(each) for each in terms])
+    names = _distinct([named_by(each) for each in terms])
     return [
         Described(
             name=name or texts[rows[0]][:_LONGEST_NAME],
@@ -76,6 +76,11 @@ def key_terms(groups: Sequence[Sequence[str]]) -> list[list[str]]:
         [spelled[term] for term in _best(each, len(texts[:_MOST_READ]), overall, len(groups))]
         for each, texts in zip(counts, groups, strict=True)
     ]
+
+
+def named_by(terms: Sequence[str]) -> str:
+    """Return the name that key terms make, the best first; empty without any."""
+    return ", ".join(terms[:_NAME_TERMS])[:_LONGEST_NAME]
 
 
 def examples(vectors: Vectors, rows: Rows, number: int = MOST_EXAMPLES) -> tuple[int, ...]:
@@ -177,10 +182,6 @@ def _holds(one: str, other: str) -> bool:
     if HAN.search(one) or HAN.search(other):
         return one in other or other in one
     return bool(set(one.split()) & set(other.split()))
-
-
-def _name(terms: Sequence[str]) -> str:
-    return ", ".join(terms[:_NAME_TERMS])[:_LONGEST_NAME]
 
 
 def _distinct(names: Sequence[str]) -> list[str]:

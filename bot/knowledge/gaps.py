@@ -102,6 +102,18 @@ def grouped(questions: Sequence[OpenQuestion], vectors: Vectors, now: datetime) 
     return sorted(gaps, key=lambda gap: (-len(gap.questions), -gap.recent, gap.id))
 
 
+def gap_of(questions: Sequence[OpenQuestion], now: datetime) -> Gap:
+    """Return questions as one gap, in their order."""
+    week, fortnight = (
+        (now - timedelta(days=days)).isoformat() for days in (TREND_DAYS, 2 * TREND_DAYS)
+    )
+    return Gap(
+        questions=tuple(questions),
+        recent=sum(question.asked_at >= week for question in questions),
+        before=sum(fortnight <= question.asked_at < week for question in questions),
+    )
+
+
 def clusters(vectors: Vectors, alike: float) -> list[list[int]]:
     """Return the rows of an array of shape (texts, width) in groups whose mean cosine is alike."""
     members = [[row] for row in range(len(vectors))]
@@ -131,11 +143,4 @@ def _centred(vectors: Vectors) -> Vectors:
 
 def _gap(questions: Sequence[OpenQuestion], vectors: Vectors, now: datetime) -> Gap:
     typical = np.argsort(-(vectors @ vectors.mean(axis=0)), kind="stable")
-    week, fortnight = (
-        (now - timedelta(days=days)).isoformat() for days in (TREND_DAYS, 2 * TREND_DAYS)
-    )
-    return Gap(
-        questions=tuple(questions[row] for row in typical),
-        recent=sum(question.asked_at >= week for question in questions),
-        before=sum(fortnight <= question.asked_at < week for question in questions),
-    )
+    return gap_of([questions[row] for row in typical], now)

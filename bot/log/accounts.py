@@ -68,6 +68,11 @@ Action = Literal[
     "view_intents",
     "label_intent",
     "decide_intent",
+    "view_groups",
+    "view_group",
+    "look_for_groups",
+    "decide_group",
+    "draft_group",
 ]
 
 

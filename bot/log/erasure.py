@@ -112,6 +112,11 @@ _ERASE = (
     f"DELETE FROM preferences WHERE turn IN ({_ERASED})",
     f"DELETE FROM corrections WHERE turn IN ({_ERASED})",
     f"DELETE FROM intent_labels WHERE turn IN ({_ERASED})",
+    # Terms come from what was said, and so does a name that no person gave; the next run finds
+    # them anew, and drops a group that nothing is left of.
+    "UPDATE intent_groups SET terms = '[]', name = CASE WHEN is_named THEN name ELSE '' END"
+    f" WHERE id IN (SELECT intent_group FROM intent_group_members WHERE turn IN ({_ERASED}))",
+    f"DELETE FROM intent_group_members WHERE turn IN ({_ERASED})",
     "DELETE FROM turn_search WHERE rowid IN"
     f" (SELECT id FROM turn_search_content WHERE c1 IN ({_ERASED}))",
     f"DELETE FROM attachments WHERE inbox IN ({_MINE})",

@@ -19,6 +19,7 @@ def customer_data(db: Database, channel: str, customer: str) -> str:
             "actions": _actions(db, channel, customer),
             "corrections": _corrections(db, channel, customer),
             "intents": _intents(db, channel, customer),
+            "groups": _groups(db, channel, customer),
         },
         ensure_ascii=False,
         indent=2,
@@ -119,6 +120,20 @@ def _intents(db: Database, channel: str, customer: str) -> list[dict[str, Any]]:
             " FROM inbox JOIN turns ON turns.id = inbox.turn"
             " JOIN intent_labels ON intent_labels.turn = turns.id"
             " WHERE inbox.channel = ? AND inbox.customer = ? ORDER BY turns.id, intent",
+            [channel, customer],
+        )
+    )
+
+
+def _groups(db: Database, channel: str, customer: str) -> list[dict[str, Any]]:
+    """Return with which messages of others this customer's were put together, by the group."""
+    return list(
+        db.query(
+            "SELECT turns.created_at AS time, turns.text AS message, intent_groups.name AS 'group'"
+            " FROM inbox JOIN turns ON turns.id = inbox.turn"
+            " JOIN intent_group_members AS member ON member.turn = turns.id"
+            " JOIN intent_groups ON intent_groups.id = member.intent_group"
+            " WHERE inbox.channel = ? AND inbox.customer = ? ORDER BY turns.id",
             [channel, customer],
         )
     )

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import Any, Literal
 
 from sqlite_utils import Database
 
@@ -41,7 +41,19 @@ def open_questions(db: Database, now: datetime) -> list[OpenQuestion]:
     the team ignores is among them, so that the like of it is ignored, too.
     """
     oldest = (now - timedelta(days=OLDEST_DAYS)).isoformat()
-    rows = list(db.query(_OPEN, {"limit": MOST_QUESTIONS, "oldest": oldest}))
+    return _questions(db, _OPEN, {"limit": MOST_QUESTIONS, "oldest": oldest})
+
+
+def questions_of_group(db: Database, group: int) -> list[OpenQuestion]:
+    """Return the newest questions without an answer in a group of messages (`intent_groups`).
+
+    What the team has dealt with is left out.
+    """
+    return _questions(db, _OF_GROUP, {"limit": MOST_QUESTIONS, "oldest": "", "group": group})
+
+
+def _questions(db: Database, sql: str, values: dict[str, Any]) -> list[OpenQuestion]:
+    rows = list(db.query(sql, values))
     return [
         OpenQuestion(
             turn=row["turn"],
@@ -88,7 +100,7 @@ def _answers(db: Database, conversation: str, replied: int) -> tuple[str, ...]:
     return tuple(text for (text,) in rows)
 
 
-_OPEN = """
+_OPEN_IN = """
     SELECT asked.id AS turn, asked.conversation, asked.text, asked.language, asked.created_at,
         replied.number AS replied, gap_marks.state,
         (SELECT passages.article FROM retrievals
@@ -109,9 +121,13 @@ _OPEN = """
                     AND later.channel = said.channel AND later.customer = said.customer
                     AND later.origin = said.origin))
         AND asked.superseded_by IS NULL AND asked.withdrawn_at IS NULL AND asked.text <> ''
-        AND coalesce(gap_marks.state, '') <> 'done'
+        AND coalesce(gap_marks.state, '') <> 'done' {also}
     ORDER BY asked.id DESC LIMIT :limit
 """
+_OPEN = _OPEN_IN.format(also="")
+_OF_GROUP = _OPEN_IN.format(
+    also="AND asked.id IN (SELECT turn FROM intent_group_members WHERE intent_group = :group)"
+)
 _ANSWERS = """
     SELECT text FROM turns
     WHERE conversation = :conversation AND number > :replied AND role = 'agent'

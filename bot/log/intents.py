@@ -11,7 +11,7 @@ from typing import Literal
 
 from sqlite_utils import Database
 
-from bot.intents.rows import Row
+from bot.intents.rows import OUT_OF_SCOPE, Row
 from bot.intents.wanted import Wanted
 from bot.log.rows import as_value, insert, select
 from bot.messages import TurnId
@@ -171,6 +171,14 @@ def decisions(db: Database) -> dict[str, Decided]:
     return {row["name"]: as_value(Decided, row) for row in rows}
 
 
+def names(db: Database) -> list[str]:
+    """Return the names of intents that people gave, or a classifier lately, as they are today."""
+    decided = decisions(db)
+    given = db.execute(_NAMES, [_NEWEST_NAMED]).fetchall()
+    found = {current_name(name, decided) for name in (*decided, *(name for (name,) in given))}
+    return sorted(name for name in found if name and name != OUT_OF_SCOPE)
+
+
 def current_name(name: str, decided: Mapping[str, Decided]) -> str | None:
     """Return the name that an intent goes on under, None where it was retired without one."""
     for _ in range(len(decided)):  # names that lead in a circle end somewhere
@@ -192,6 +200,11 @@ def _is_closed(db: Database, turn: TurnId) -> bool:
     return row is None
 
 
+_NEWEST_NAMED = 2_000  # labels of classifiers that are looked through for names
+_NAMES = """
+    SELECT intent FROM intent_labels WHERE source = 'person'
+    UNION SELECT intent FROM (SELECT intent FROM intent_labels ORDER BY turn DESC LIMIT ?)
+"""
 _TAUGHT = """
     intent_labels JOIN turns ON turns.id = turn AND turns.text <> ''
         AND turns.superseded_by IS NULL AND turns.withdrawn_at IS NULL

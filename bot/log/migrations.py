@@ -640,6 +640,49 @@ def m012_intents(db: Database) -> None:
     )
 
 
+@migrations()
+def m013_intent_groups(db: Database) -> None:
+    """Messages that no intent fits, in groups, and what the team decided about these."""
+    _create(
+        db,
+        # `terms` is a JSON list. `is_named` says that a person gave the name. Until somebody
+        # decides about a group, `decided_at` is NULL, and the next run may change it.
+        """
+        CREATE TABLE intent_groups (
+            id INTEGER PRIMARY KEY,
+            name TEXT NOT NULL,
+            terms TEXT NOT NULL,
+            state TEXT NOT NULL CHECK (state IN ('open', 'confirmed', 'dismissed')),
+            is_named INTEGER NOT NULL,
+            account TEXT NOT NULL,
+            created_at TEXT NOT NULL,
+            decided_at TEXT
+        ) STRICT
+        """,
+        # `turn` is a customer's. `is_decided` says that a person left it or put it there, so that
+        # no run takes it out; `place` orders the messages that show the group, NULL for all others.
+        """
+        CREATE TABLE intent_group_members (
+            turn TEXT PRIMARY KEY REFERENCES turns (id),
+            intent_group INTEGER NOT NULL REFERENCES intent_groups (id),
+            is_decided INTEGER NOT NULL,
+            place INTEGER
+        ) STRICT, WITHOUT ROWID
+        """,
+        "CREATE INDEX intent_group_members_by_group ON intent_group_members (intent_group)",
+        # `messages` were grouped, so many `found` groups came of them.
+        """
+        CREATE TABLE intent_group_runs (
+            id INTEGER PRIMARY KEY,
+            messages INTEGER NOT NULL,
+            found INTEGER NOT NULL,
+            started_at TEXT NOT NULL,
+            ended_at TEXT NOT NULL
+        ) STRICT
+        """,
+    )
+
+
 def _create(db: Database, *statements: str) -> None:
     # Not executescript(): that commits, and a migration must be one transaction with its record.
     for statement in statements:

@@ -5,8 +5,18 @@ from datetime import timedelta
 import pytest
 from sqlite_utils import Database
 
-from bot.log import erasure, feedback, gaps, inbox, outbox, preferences, usage
+from bot.log import (
+    erasure,
+    feedback,
+    gaps,
+    group_runs,
+    inbox,
+    outbox,
+    preferences,
+    usage,
+)
 from bot.log import intents as labels
+from bot.log.group_runs import FoundGroup
 from bot.messages import Attachment, Feedback, Outgoing, Withdrawal
 from tests.log.writing import LATER, exchange, receive, reply
 from tests.small_shop import NOW, incoming
@@ -25,6 +35,7 @@ PERSONAL = (
     "corrections",
     "preferences",
     "intent_labels",
+    "intent_group_members",
 )
 
 
@@ -66,6 +77,26 @@ def a_whole_life(db: Database, name: str) -> None:
     [asked] = db.execute("SELECT id FROM turns WHERE text = ?", [f"{name} 3"]).fetchone()
     gaps.mark(db, [asked], "ignored", "admin", NOW)
     assert labels.label(db, asked, f"{name} wants", "admin", NOW)
+    put_together(db, name)
+
+
+def put_together(db: Database, name: str) -> None:
+    """Let two of a customer's messages be a group that is named by their words."""
+    turns = [
+        db.execute("SELECT id FROM turns WHERE text = ?", [f"{name} {n}"]).fetchone()[0]
+        for n in "45"
+    ]
+    before = group_runs.known(db, NOW, is_trained=False).before
+    others = {
+        number: [turn for turn, of in before.items() if of == number]
+        for number in {*before.values()}
+    }
+    found = [
+        FoundGroup(id=number, name="", terms=(), turns=each, examples=each)
+        for number, each in others.items()
+    ]
+    new = FoundGroup(id=None, name=f"what {name} says", terms=(name,), turns=turns, examples=turns)
+    group_runs.keep(db, [*found, new], turns, NOW, NOW)
 
 
 def prefer_another(db: Database, reply: Outgoing) -> None:

@@ -27,6 +27,7 @@ def test_that_nobody_has_no_data(db: Database) -> None:
         "actions": [],
         "corrections": [],
         "intents": [],
+        "groups": [],
     }
 
 

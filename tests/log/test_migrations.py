@@ -26,6 +26,7 @@ NAMES = [
     "m010_ranking",
     "m011_corrections",
     "m012_intents",
+    "m013_intent_groups",
 ]
 AT = "2026-03-01T09:30:00+00:00"
 ROWS: dict[str, list[tuple[str, list[object]]]] = {
@@ -97,6 +98,11 @@ ROWS: dict[str, list[tuple[str, list[object]]]] = {
     "m012_intents": [
         ("intents", [1, "退货", "retired", "return", "admin", AT]),
         ("intent_labels", ["t1", "return", 0.9, "model", "0a1b", "", AT]),
+    ],
+    "m013_intent_groups": [
+        ("intent_groups", [1, "退货", '["退货"]', "confirmed", 1, "admin", AT, AT]),
+        ("intent_group_members", ["t1", 1, 1, 0]),
+        ("intent_group_runs", [1, 100, 1, AT, AT]),
     ],
 }
 

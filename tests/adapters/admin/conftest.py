@@ -11,11 +11,12 @@ from starlette.applications import Starlette
 from bot.actions.confirmations import Confirmations
 from bot.actions.toolbox import Toolbox
 from bot.errors import AttachmentError
+from bot.groups_upkeep import GroupsUpkeep
 from bot.log.store import Store
 from bot.messages import Attachment
 from prompts import Prompts
 from tests.actions.order_shop import over_http
-from tests.adapters.admin.application import admin_app
+from tests.adapters.admin.application import admin_app, groups_upkeep
 from tests.adapters.web.dialogues import Clock
 
 PASSWORD = "correct horse battery staple"
@@ -66,10 +67,20 @@ def approvals(store: Store, clock: Clock, prompts: Prompts) -> Confirmations:
 
 
 @pytest.fixture
+async def groups(store: Store, clock: Clock) -> GroupsUpkeep:
+    return groups_upkeep(store, clock)
+
+
+@pytest.fixture
 async def app(
-    store: Store, clock: Clock, prompts: Prompts, files: Files, approvals: Confirmations
+    store: Store,
+    clock: Clock,
+    prompts: Prompts,
+    files: Files,
+    approvals: Confirmations,
+    groups: GroupsUpkeep,
 ) -> Starlette:
-    return await admin_app(store, clock, prompts, files, PASSWORD, approvals)
+    return await admin_app(store, clock, prompts, files, PASSWORD, approvals, groups)
 
 
 @pytest.fixture
