@@ -94,9 +94,27 @@ def test_that_what_people_labelled_in_the_log_is_learned_without_a_file(
     code, _, err = intents(capfd, "train", "--method", "linear")
 
     assert (code, f"in the log: {len(rows())}" in err) == (0, True)
+    assert "Unlabelled" not in err
     asked = written("asked.jsonl", [{"text": "我要退货"}])
     [told] = intents(capfd, "classify", asked)[1].splitlines()
     assert json.loads(told)["likest"]["intent"] == "return"
+
+
+def test_that_the_logs_unlabelled_messages_are_learned_beside_labels(
+    labels: str, folder: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    data = folder / "data"
+    data.mkdir()
+    with Store(data / "frontdesk.db") as store:
+        for text in ("Where is the bill?", "我想退掉", "Hello"):
+            asyncio.run(store.write(lambda db: exchange(db, incoming(text))))  # noqa: B023
+
+    for options, said in (((), "newest: 2."), (("--unlabelled", "1"), "newest: 1.")):
+        code, _, err = intents(capfd, "train", "--labels", labels, "--method", "linear", *options)
+        assert (code, said in err) == (0, True)
+    card = (data / "intents" / "classifier.md").read_text("utf-8")
+    assert "1 unlabelled messages" in card
+    assert intents(capfd, "train")[0] == BAD_INPUT  # nobody labelled one of the log
 
 
 def label_all(db: Database) -> None:

@@ -24,7 +24,7 @@ from bot.intents.encodings import Encodings
 from bot.intents.method_names import METHODS
 from bot.intents.rows import Row, read_rows
 from bot.intents.training import Trained, check_torch, train
-from bot.log.intents import taught
+from bot.log.intents import taught, untaught
 from bot.log.store import open_read_only
 from bot.settings import load_settings
 
@@ -59,24 +59,37 @@ intents.add_command(report_intents)
     type=click.Path(path_type=Path),
     help='JSON lines {"text", "intent"}; rows without an intent help too.',
 )
+@click.option(
+    "--unlabelled",
+    type=click.IntRange(0),
+    default=3000,
+    show_default=True,
+    help="So many of the log's newest messages that nobody labelled are learned from, too.",
+)
 @methods_option
 @seconds_option
 @click.option("--seed", default=0, show_default=True)
 @click.pass_obj
 def train_classifier(
-    console: Console, labels: Path | None, methods: Sequence[str], seconds: float | None, seed: int
+    console: Console,
+    labels: Path | None,
+    unlabelled: int,
+    methods: Sequence[str],
+    seconds: float | None,
+    seed: int,
 ) -> None:
     """Train a classifier from labelled messages, and write its model card.
 
-    They are those of a file and those that people labelled in the log. The model goes into force
-    whole or not at all, also while `frontdesk run` runs.
+    They are those of a file and those that people labelled in the log, also as confirmed groups.
+    The model goes into force whole or not at all, also while `frontdesk run` runs.
     """
     settings = load_settings()
-    rows = [*(read_rows(labels) if labels else ()), *_rows_of_log(settings.database, console)]
-    if not rows:
+    told, untold = _rows_of_log(settings.database, unlabelled, console)
+    if labels is None and not told:
         raise IntentsError(
             "Nobody labelled a message of the log yet: give labelled ones with --labels FILE."
         )
+    rows = [*(read_rows(labels) if labels else ()), *told, *untold]
     trained = _trained(rows, console, methods, seconds, seed)
     about = {"trained_at": datetime.now(UTC).isoformat(), "method": trained.method}
     card = model_card(trained, datetime.now(UTC))
@@ -197,15 +210,17 @@ def _trained(
     )
 
 
-def _rows_of_log(database: Path, console: Console) -> list[Row]:
-    """Return the messages that people labelled, as far as there is a log."""
+def _rows_of_log(database: Path, unlabelled: int, console: Console) -> tuple[list[Row], list[Row]]:
+    """Return the messages that people labelled, and the newest others, if there is a log."""
     if not database.is_file():
-        return []
+        return [], []
     with closing(open_read_only(database)) as db:
-        rows = taught(db)
-    if rows:
-        console.say(f"Messages that people labelled in the log: {len(rows)}.")
-    return rows
+        told, untold = taught(db), untaught(db, unlabelled)
+    if told:
+        console.say(f"Messages that people labelled in the log: {len(told)}.")
+    if untold:
+        console.say(f"Unlabelled messages of the log, the newest: {len(untold)}.")
+    return told, untold
 
 
 def _line(row: Row, found: Prediction) -> dict[str, Any]:

@@ -11,9 +11,11 @@ from typing import Literal
 
 from sqlite_utils import Database
 
-from bot.intents.rows import OUT_OF_SCOPE, Row
+from bot.intents.in_force import says_what_is_wanted
+from bot.intents.rows import OUT_OF_SCOPE, Row, shortened
 from bot.intents.wanted import Wanted
 from bot.log.rows import as_value, insert, select
+from bot.log.rows import rows as each_row
 from bot.messages import TurnId
 
 
@@ -124,9 +126,25 @@ def taught(db: Database) -> list[Row]:
     if "intent_labels" not in db.table_names():
         return []
     names = decisions(db)
-    rows = select(db, f"SELECT turns.text, intent FROM {_TAUGHT} ORDER BY turn", {})
-    named = ((row["text"], current_name(row["intent"], names)) for row in rows)
+    told = select(db, f"SELECT turns.text, intent FROM {_TAUGHT} ORDER BY turn", {})
+    named = ((row["text"], current_name(row["intent"], names)) for row in told)
     return [Row(text, (name,) if name else ()) for text, name in named]
+
+
+def untaught(db: Database, most: int) -> list[Row]:
+    """Return the newest customers' messages that nobody labelled, each text once, without labels.
+
+    They teach how messages lie. Whoever waits for being erased is left out.
+    """
+    if "intent_labels" not in db.table_names():
+        return []
+    texts: dict[str, None] = {}
+    for row in each_row(db, _UNTAUGHT, {}):
+        if len(texts) == most:
+            break
+        if (text := shortened(row["text"])) and says_what_is_wanted(text):
+            texts[text] = None
+    return [Row(text) for text in texts]
 
 
 def examples(db: Database, first: str, number: int = 5) -> dict[str, list[Labelled]]:
@@ -205,13 +223,22 @@ _NAMES = """
     SELECT intent FROM intent_labels WHERE source = 'person'
     UNION SELECT intent FROM (SELECT intent FROM intent_labels ORDER BY turn DESC LIMIT ?)
 """
-_TAUGHT = """
-    intent_labels JOIN turns ON turns.id = turn AND turns.text <> ''
-        AND turns.superseded_by IS NULL AND turns.withdrawn_at IS NULL
-    WHERE intent_labels.source = 'person' AND NOT EXISTS (
+# Whoever waits for being erased is left out.
+_STAYS = """
+    turns.superseded_by IS NULL AND turns.withdrawn_at IS NULL AND NOT EXISTS (
         SELECT 1 FROM inbox JOIN erasures ON erasures.channel = inbox.channel
             AND erasures.customer = inbox.customer AND erasures.erased_at IS NULL
         WHERE inbox.turn = turns.id)
+"""
+_UNTAUGHT = f"""
+    SELECT text FROM turns
+    WHERE role = 'customer' AND text <> '' AND {_STAYS} AND NOT EXISTS (
+        SELECT 1 FROM intent_labels WHERE turn = turns.id AND source = 'person')
+    ORDER BY id DESC
+"""
+_TAUGHT = f"""
+    intent_labels JOIN turns ON turns.id = turn AND turns.text <> '' AND {_STAYS}
+    WHERE intent_labels.source = 'person'
 """
 _NEWEST = """
     SELECT turn, turns.conversation, turns.text, intent, probability FROM (

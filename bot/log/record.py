@@ -95,7 +95,8 @@ def exchange(
     )
     _record_decision(db, replied, answer)
     _count_usage(db, last, answer, now)
-    if answer.wanted:
+    # Of messages answered together each gets a label of its own, in the background.
+    if answer.wanted and answer.message.text == last.text:
         intents.tell(db, {asked[-1]: answer.wanted}, now)
     candidate, is_urgent = answer.decision.candidate, answer.is_urgent
     hand_off(db, conversation, replied, candidate, at, is_urgent=is_urgent)

@@ -1,5 +1,6 @@
 """`frontdesk intents discover` and `report`: what they print, and what they refuse."""
 
+import asyncio
 import json
 import sys
 from datetime import timedelta
@@ -8,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from bot.__main__ import main
+from bot.log import groups
 from bot.log.accounts import utc_now
 from bot.log.store import Store
 from tests.log.writing import exchange
@@ -141,6 +143,79 @@ async def test_that_the_log_is_reported_in_all_forms(
     assert found["reasons"] == [["complaint", 1]]
     assert "intent,parcel,2" in (folder / "a.csv").read_text(encoding="utf-8-sig")
     assert "<svg" in (folder / "a.html").read_text(encoding="utf-8")
+
+
+async def ask(store: Store) -> None:
+    for text in (*TEXTS["parcel"], *TEXTS["password"]):
+        await store.write(lambda db: exchange(db, incoming(text), handoff="no_article"))  # noqa: B023
+
+
+def test_that_the_log_is_grouped_and_the_groups_are_kept(
+    folder: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with Store(folder / "data" / "frontdesk.db") as store:
+        asyncio.run(ask(store))
+
+    code, out, _ = run(capfd, "discover", "--log", "--json")
+    found = json.loads(out)
+    assert (code, found["messages"], found["stored"]) == (0, 8, True)
+    assert all(each["is_new"] and each["name"] for each in found["found"])
+    assert {each["share_answered"] for each in found["found"]} == {0.0}
+
+    with Store(folder / "data" / "frontdesk.db") as store:
+        kept = asyncio.run(store.read(groups.groups))
+    assert [(each.name, len(each.members)) for each in kept] == [
+        (each["name"], each["size"]) for each in found["found"]
+    ]
+    assert not any(
+        each["is_new"] for each in json.loads(run(capfd, "discover", "--log", "--json")[1])["found"]
+    )
+    assert "parcel" in run(capfd, "discover", "--log")[1]
+
+
+async def test_that_beside_a_running_frontdesk_groups_are_shown_and_not_kept(
+    folder: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with Store(folder / "data" / "frontdesk.db") as store:
+        await ask(store)
+        sys.argv = ["frontdesk", "intents", "discover", "--log", "--json"]
+        code = await asyncio.to_thread(ended_with)
+        out, err = capfd.readouterr()
+
+        assert (code, json.loads(out)["stored"]) == (0, False)
+        assert "Frontdesk is running" in err
+        assert await store.read(groups.groups) == []
+
+
+def ended_with() -> object:
+    with pytest.raises(SystemExit) as ended:
+        main()
+    return ended.value.code
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        pytest.param(("--log",), "There is no log", id="no-log"),
+        pytest.param((), "--texts FILE or --log", id="nothing"),
+        pytest.param(("--log", "--texts", "a"), "--texts FILE or --log", id="both"),
+    ],
+)
+def test_that_what_to_group_must_be_there(
+    capfd: pytest.CaptureFixture[str], options: tuple[str, ...], said: str
+) -> None:
+    code, out, err = run(capfd, "discover", *options)
+
+    assert (code, out) == (2, "")
+    assert said in err
+
+
+def test_that_an_empty_log_has_no_groups(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    with Store(folder / "data" / "frontdesk.db"):
+        pass
+
+    code, out, _ = run(capfd, "discover", "--log", "--json")
+    assert (code, json.loads(out)["found"]) == (0, [])
 
 
 def test_that_without_messages_the_report_says_so(

@@ -1,15 +1,17 @@
 """What the log knows of intents: labels, and what the team decided about names."""
 
+from dataclasses import replace
+
 import pytest
 from sqlite_utils import Database
 
 from bot.intents.classifier import Found
 from bot.intents.rows import Row
 from bot.intents.wanted import Wanted
-from bot.log import erasure
+from bot.log import erasure, record
 from bot.log import intents as labels
 from bot.log.migrations import migrations
-from tests.log.writing import exchange
+from tests.log.writing import answer, exchange, receive
 from tests.small_shop import NOW, incoming
 
 LABELS = {"Where is it?": "tracking", "发票呢": "bill", "Send it back": "return"}
@@ -85,3 +87,40 @@ def test_that_a_log_older_than_labels_teaches_nothing() -> None:
     migrations.apply(older, stop_before="m012_intents")
 
     assert labels.taught(older) == []
+    assert labels.untaught(older, 10) == []
+
+
+def test_that_what_nobody_labelled_teaches_without_a_label_the_newest_first(
+    labelled: Database,
+) -> None:
+    asked = (
+        "What does it cost?",
+        "Hello",
+        "/help",
+        "太贵了吗？",
+        "What does it cost?",
+        "And when?",
+    )
+    for text in asked:
+        exchange(labelled, incoming(text))
+    told = Wanted(found=(Found("price", 0.9),), model="m")
+    labels.tell(labelled, {turn_of(labelled, "太贵了吗？"): told}, NOW)  # type: ignore[dict-item]
+    exchange(labelled, incoming("Forget me", address="bo"))
+    erasure.request(labelled, "test", "customer-bo", NOW.isoformat())
+
+    expected = [Row("And when?"), Row("What does it cost?"), Row("太贵了吗？")]
+    assert labels.untaught(labelled, 10) == expected
+    assert labels.untaught(labelled, 2) == expected[:2]
+
+
+def test_that_messages_answered_together_wait_for_a_label_of_their_own(db: Database) -> None:
+    wanted = Wanted(found=(Found("return", 0.9), Found("invoice", 0.8)), model="m")
+    for texts in (["Send it back", "and an invoice"], ["Only this"]):
+        batch = [receive(db, incoming(text)) for text in texts]
+        together = replace(answer("\n".join(texts)), wanted=wanted)
+        assert record.exchange(db, batch, together, NOW)
+
+    told = db.execute("SELECT DISTINCT text FROM intent_labels JOIN turns ON id = turn").fetchall()
+    assert told == [("Only this",)]
+    waiting = labels.unlabelled(db, "m", "", "~", 10)
+    assert [each.text for each in waiting] == ["and an invoice", "Send it back"]
