@@ -1,10 +1,10 @@
 """Take the pictures in docs/images: the page, the admin pages, and a chat of each channel.
 
-.venv/bin/python -m docs.screenshots            (with `ranking`: those of the ranking alone)
+.venv/bin/python -m docs.screenshots     (with `ranking` or `groups`: those of that page alone)
 
 The page and the admin pages are those of the real program with its own engine; the chats are drawn
-from the dialogues of docs/transcripts.md, and the ranking is that of a made log
-(docs/playing/ranked_log.py).
+from the dialogues of docs/transcripts.md, and the ranking and the groups are those of made logs
+(docs/playing/ranked_log.py, docs/playing/grouped_log.py).
 """
 
 import asyncio
@@ -24,12 +24,13 @@ from bot.errors import AttachmentError
 from bot.log.store import Store
 from bot.messages import LANGUAGES, Attachment, Language
 from bot.settings import EXAMPLE_ARTICLES
+from docs.playing.grouped_log import write_questions
 from docs.playing.picture import as_html
 from docs.playing.ranked_log import write_shop
 from docs.playing.stage import Stage, stage_for
 from docs.transcripts import KEPT, play, slack_question, telegram_question
 from prompts import Prompts
-from tests.adapters.admin.application import admin_app
+from tests.adapters.admin.application import admin_app, groups_upkeep
 from tests.benchmarks.programs import ROOT
 from tests.small_shop import eventually
 
@@ -55,10 +56,14 @@ WITH_PICTURE: dict[Language, str] = {
 async def main() -> None:
     """Write every picture."""
     async with browser() as opened:
-        if "ranking" not in sys.argv[1:]:
+        wanted = sys.argv[1:]
+        if not wanted:
             await channels(opened)
             await pages(opened)
-        await ranking(opened)
+        if not wanted or "ranking" in wanted:
+            await ranking(opened)
+        if not wanted or "groups" in wanted:
+            await groups(opened)
 
 
 @contextlib.asynccontextmanager
@@ -169,6 +174,26 @@ async def ranking(browser: Browser) -> None:
                     await page.reload()
                 name = f"admin-ranking-{language}.png"
                 await page.screenshot(path=IMAGES / name, full_page=True)
+            await page.close()
+
+
+async def groups(browser: Browser) -> None:
+    """Take pictures of the pages of groups, of a made log."""
+    password = secrets.token_urlsafe()
+    with tempfile.TemporaryDirectory() as folder, Store(Path(folder) / "frontdesk.db") as store:
+        await store.write(lambda db: write_questions(db, NOW))
+        finder = groups_upkeep(store, lambda: NOW)
+        await finder.find()
+        app = await admin_app(store, lambda: NOW, Prompts.load(), no_files, password, groups=finder)
+        async with serving(app) as address:
+            page = await open_page(browser, {"width": 1000, "height": 760})
+            await page.goto(f"{address}/admin/login?next=/admin/intents/groups&lang=en")
+            await page.locator("input[type=password]").fill(password)
+            await page.keyboard.press("Enter")
+            await page.locator("section.gap").first.wait_for()
+            for language in LANGUAGES:
+                await page.goto(f"{address}/admin/intents/groups?lang={language}")
+                await page.screenshot(path=IMAGES / f"admin-groups-{language}.png")
             await page.close()
 
 

@@ -3,6 +3,7 @@
 import pytest
 
 from adapters.admin.plots import LEFT, MOST_TICKS, RIGHT, WIDTH, plot
+from adapters.admin.weeks import HEIGHT, LEAST, weeks
 from bot.ranking.off_policy import Estimate
 
 
@@ -40,3 +41,14 @@ def test_that_numbers_stand_where_their_values_do() -> None:
 def test_that_there_is_nothing_to_draw_of_nothing() -> None:
     assert plot([("all", None)], str) is None
     assert plot([], str) is None
+
+
+def test_that_weeks_are_bars_as_high_as_their_messages() -> None:
+    drawn = weeks((0, 5, 10))
+
+    assert [bar.number for bar in drawn.bars] == [0, 5, 10]
+    assert [bar.height for bar in drawn.bars] == [LEAST, HEIGHT / 2, HEIGHT]
+    assert all(bar.y + bar.height == HEIGHT for bar in drawn.bars)
+    assert drawn.bars[-1].x + drawn.bar == drawn.width
+    assert [bar.height for bar in weeks((0, 0)).bars] == [LEAST, LEAST]
+    assert weeks(()).width == 0
