@@ -117,7 +117,7 @@ def _print(made: Report) -> None:
     for rise in made.rises:
         terminal.print(
             escape(
-                f"Rose: {told(rise)}, {rise.week} in the last seven days, expected "
+                f"Rose: {told(rise.of, rise.intent)}, {rise.week} in the last seven days, expected "
                 f"{rise.expected:.1f} (p = {rise.p_value:.2g})."
             )
         )

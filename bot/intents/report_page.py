@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import fields
 from html import escape
 
-from bot.intents.report import DIMENSIONS, Cohort, Dimension, Line, Report, Rise
+from bot.intents.report import DIMENSIONS, Cohort, Dimension, Line, Report, RiseOf, Step
 
 # What a spreadsheet would take for a formula (OWASP, "CSV Injection").
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
@@ -35,6 +35,17 @@ def as_csv(report: Report, dimensions: Sequence[Dimension] = DIMENSIONS) -> str:
     return out.getvalue()
 
 
+def steps_as_csv(report: Report, line: Line) -> str:
+    """Return a row for each day of a line, or each week of a long period."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\r\n")
+    names = [each.name for each in fields(Step)]
+    writer.writerow(["begins", *names])
+    for start, step in zip(report.starts, line.steps, strict=True):
+        writer.writerow([start.date().isoformat(), *(getattr(step, name) for name in names)])
+    return out.getvalue()
+
+
 def harmless(value: object) -> object:
     """Return a cell that a spreadsheet shows as it is; a number stays one."""
     if isinstance(value, float):
@@ -44,17 +55,17 @@ def harmless(value: object) -> object:
     return "" if value is None else value
 
 
-def told(rise: Rise) -> str:
+def told(of: RiseOf, intent: str) -> str:
     """Return what rose in words."""
-    return {"handoffs": "hand-offs", "complaints": "complaints and risks"}.get(rise.of, rise.intent)
+    return {"handoffs": "hand-offs", "complaints": "complaints and risks"}.get(of, intent)
 
 
 def as_html(report: Report) -> str:
     """Return the report as a page; whatever customers or admins wrote is escaped."""
     span = f"{report.since:%Y-%m-%d} – {report.until:%Y-%m-%d}"
     rises = "".join(
-        f"<li><b>{escape(told(each))}</b>: {each.week} in the last seven days, expected "
-        f"{each.expected:.1f} (p = {each.p_value:.2g})</li>"
+        f"<li><b>{escape(told(each.of, each.intent))}</b>: {each.week} in the last seven days, "
+        f"expected {each.expected:.1f} (p = {each.p_value:.2g})</li>"
         for each in report.rises
     )
     parts = [

@@ -68,6 +68,8 @@ Action = Literal[
     "view_intents",
     "label_intent",
     "decide_intent",
+    "view_analysis",
+    "export_analysis",
 ]
 
 

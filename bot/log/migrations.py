@@ -640,6 +640,31 @@ def m012_intents(db: Database) -> None:
     )
 
 
+@migrations()
+def m013_alerts(db: Database) -> None:
+    """What rose beyond chance and was told to the team; customers' turns in the order of time."""
+    _create(
+        db,
+        # `of` says what rose: an intent, hand-offs, or complaints; `intent` is empty but for the
+        # first. `week` is how many there were in seven days, `expected` how many from before.
+        """
+        CREATE TABLE alerts (
+            id INTEGER PRIMARY KEY,
+            day TEXT NOT NULL,
+            of TEXT NOT NULL CHECK (of IN ('intent', 'handoffs', 'complaints')),
+            intent TEXT NOT NULL,
+            week INTEGER NOT NULL,
+            expected REAL NOT NULL,
+            p_value REAL NOT NULL,
+            created_at TEXT NOT NULL,
+            UNIQUE (day, of, intent)
+        ) STRICT
+        """,
+        # Without it, the messages of a period are looked for among all.
+        "CREATE INDEX turns_asked ON turns (created_at) WHERE role = 'customer'",
+    )
+
+
 def _create(db: Database, *statements: str) -> None:
     # Not executescript(): that commits, and a migration must be one transaction with its record.
     for statement in statements:

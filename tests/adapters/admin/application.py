@@ -11,6 +11,7 @@ from adapters.admin.pages import Fetch
 from adapters.web.app import create_app
 from adapters.web.channel import WebChannel
 from bot.actions.confirmations import Confirmations
+from bot.analysis_figures import AnalysisFigures
 from bot.candidates.approved import ApprovedAnswers
 from bot.knowledge.encoder import Vectors
 from bot.knowledge.gap_articles import GapWriter
@@ -56,6 +57,7 @@ async def admin_app(
         draft_gap=GapWriter(ChatModel(url=NO_MODEL, name="none"), prompts, ()).draft,
         rng=random.Random(7),
         figures=RankingFigures(store, WORTH, clock),
+        analysis=AnalysisFigures(store, clock),
         approvals=approvals,
     )
     web = WebChannel(ScriptedInbox(store), store)
