@@ -201,6 +201,8 @@ def _said(db: Database, since: datetime, until: datetime) -> _Said:
             if stands and low <= at < high:
                 mood = sentiment_of(row["text"])
                 said.asked.append(_Asked(turn, conversation, row["language"], at, mood))
+    for times in said.wrote.values():
+        times.sort()  # a clock may have been set back between two turns
     return said
 
 

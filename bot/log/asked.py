@@ -134,8 +134,8 @@ def _intent(db: Database, intent: str, values: dict[str, Any]) -> str:
     values["retired"] = json.dumps([name for name in names if current_name(name, names) is None])
     if intent == UNKNOWN_INTENT:
         return f"NOT EXISTS (SELECT 1 FROM intent_labels WHERE turn = asked.id AND {_IN_USE})"
-    formerly = [name for name in names if current_name(name, names) == intent]
-    values["intents"] = json.dumps([intent, *formerly])
+    same = [name for name in {intent, *names} if current_name(name, names) == intent]
+    values["intents"] = json.dumps(same)
     return f"asked.id IN ({_TOLD})"
 
 
