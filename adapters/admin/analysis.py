@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from typing import NamedTuple
 from urllib.parse import urlencode
 
 from starlette.requests import Request
@@ -57,9 +58,13 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Drawn:
-    """A figure over time: its name among the labels, its drawing, and the text of each step."""
+    """A figure over time: its name among the labels, its drawing, and the text of each step.
+
+    `filters` are those of the list that lead to what it counts.
+    """
 
     field: str
+    filters: Mapping[str, str]
     curve: Curve
     texts: Sequence[str]
 
@@ -201,11 +206,11 @@ class Links:
         more = {"handoffs": {"reason": ANY}, "complaints": {"reason": CONCERN}}
         return _list(told | more.get(rise.of, {"intent": rise.intent}))
 
-    def step(self, place: int) -> str:
+    def step(self, place: int, filters: Mapping[str, str]) -> str:
         """Return the conversations of a day, or a week, of what the page shows."""
         starts = self._report.starts
         end = starts[place + 1] if place + 1 < len(starts) else self._report.until
-        return self.shown(**_days(starts[place], end))
+        return self.shown(**_days(starts[place], end), **filters)
 
     def cohort(self, place: int, later: int) -> str:
         """Return the conversations, in a later week, of those who came first in one."""
@@ -218,11 +223,11 @@ class Links:
 def drawn(steps: Sequence[Step]) -> list[Drawn]:
     """Return the figures over time: how many messages, and shares of them."""
     found = []
-    for field, value, written in _OVER_TIME:
+    for field, filters, value, written in _OVER_TIME:
         values = [value(step) for step in steps]
         if drawing := curve(values, written, is_whole=field == "messages"):
             texts = ["–" if each is None else written(each) for each in values]
-            found.append(Drawn(field=field, curve=drawing, texts=texts))
+            found.append(Drawn(field=field, filters=filters, curve=drawing, texts=texts))
     return found
 
 
@@ -285,9 +290,18 @@ def _percent(value: float) -> str:
     return f"{value:.0%}"
 
 
-_OVER_TIME: Sequence[tuple[str, Callable[[Step], float | None], Callable[[float], str]]] = (
-    ("messages", lambda step: step.messages, _count),
-    ("solved", _share("solved"), _percent),
-    ("handed_on", _share("handed_on"), _percent),
-    ("annoyed", _share("annoyed"), _percent),
+class _Figure(NamedTuple):
+    """A figure over time: its name, the list's filters for what it counts, and how it is told."""
+
+    field: str
+    filters: Mapping[str, str]
+    value: Callable[[Step], float | None]
+    written: Callable[[float], str]
+
+
+_OVER_TIME = (
+    _Figure("messages", {}, lambda step: step.messages, _count),
+    _Figure("solved", {"outcome": "solved"}, _share("solved"), _percent),
+    _Figure("handed_on", {"reason": ANY}, _share("handed_on"), _percent),
+    _Figure("annoyed", {"mood": "annoyed"}, _share("annoyed"), _percent),
 )
