@@ -1,10 +1,10 @@
 """Take the pictures in docs/images: the page, the admin pages, and a chat of each channel.
 
-.venv/bin/python -m docs.screenshots            (with `ranking`: those of the ranking alone)
+.venv/bin/python -m docs.screenshots            (with `ranking` or `analysis`: those alone)
 
 The page and the admin pages are those of the real program with its own engine; the chats are drawn
-from the dialogues of docs/transcripts.md, and the ranking is that of a made log
-(docs/playing/ranked_log.py).
+from the dialogues of docs/transcripts.md, and the ranking and the analysis are those of made logs
+(docs/playing/ranked_log.py and asked_log.py).
 """
 
 import asyncio
@@ -24,6 +24,7 @@ from bot.errors import AttachmentError
 from bot.log.store import Store
 from bot.messages import LANGUAGES, Attachment, Language
 from bot.settings import EXAMPLE_ARTICLES
+from docs.playing import asked_log
 from docs.playing.picture import as_html
 from docs.playing.ranked_log import write_shop
 from docs.playing.stage import Stage, stage_for
@@ -55,10 +56,14 @@ WITH_PICTURE: dict[Language, str] = {
 async def main() -> None:
     """Write every picture."""
     async with browser() as opened:
-        if "ranking" not in sys.argv[1:]:
+        alone = set(sys.argv[1:])
+        if not alone:
             await channels(opened)
             await pages(opened)
-        await ranking(opened)
+        if not alone or "ranking" in alone:
+            await ranking(opened)
+        if not alone or "analysis" in alone:
+            await analysis(opened)
 
 
 @contextlib.asynccontextmanager
@@ -170,6 +175,30 @@ async def ranking(browser: Browser) -> None:
                 name = f"admin-ranking-{language}.png"
                 await page.screenshot(path=IMAGES / name, full_page=True)
             await page.close()
+
+
+async def analysis(browser: Browser) -> None:
+    """Take pictures of the page of the analysis, of a made log."""
+    password = secrets.token_urlsafe()
+    with tempfile.TemporaryDirectory() as folder, Store(Path(folder) / "frontdesk.db") as store:
+        await store.write(lambda db: asked_log.write_shop(db, NOW))
+        app = await admin_app(store, lambda: NOW, Prompts.load(), no_files, password)
+        async with serving(app) as address:
+            for language, size, scheme, name in (
+                ("en", {"width": 1200, "height": 900}, "light", "admin-analysis-en"),
+                ("zh", {"width": 1200, "height": 900}, "dark", "admin-analysis-zh"),
+                ("en", PHONE, "dark", "admin-analysis-phone"),
+            ):
+                page = await open_page(browser, size, scheme)
+                await page.goto(f"{address}/admin/login?next=/admin/analysis&lang={language}")
+                await page.locator("input[type=password]").fill(password)
+                await page.keyboard.press("Enter")
+                await page.locator(".choosing").wait_for()
+                while not await page.locator(".plot svg").count():
+                    await page.reload()
+                is_whole = size is not PHONE
+                await page.screenshot(path=IMAGES / f"{name}.png", full_page=is_whole)
+                await page.close()
 
 
 @contextlib.asynccontextmanager

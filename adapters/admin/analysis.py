@@ -14,10 +14,11 @@ from adapters.admin import guard
 from adapters.admin.approved import Page
 from adapters.admin.plots import Curve, curve, spark
 from bot.analysis_figures import AnalysisFigures, Period
-from bot.intents.report import DIMENSIONS, WEEK, Dimension, Line, Report, Rise, Step
+from bot.intents.report import DAY, DIMENSIONS, WEEK, Dimension, Line, Report, Rise, Step
 from bot.intents.report_page import as_csv, steps_as_csv
 from bot.log import alerts
 from bot.log.accounts import Accounts, Clock
+from bot.log.alerts import Alert
 from bot.log.analysis import UNKNOWN_INTENT
 from bot.log.asked import ANY, CONCERN
 from bot.log.store import Store
@@ -120,6 +121,7 @@ class AnalysisPages:
             most_lines=MOST_LINES,
             spark=spark,
             line_name=line_name,
+            alert_link=alert_link,
         )
 
     async def table(self, request: Request) -> Response:
@@ -202,9 +204,8 @@ class Links:
 
     def rise(self, rise: Rise) -> str:
         """Return what rose, in the last seven days of the period."""
-        told = _days(self._report.until - WEEK, self._report.until)
-        more = {"handoffs": {"reason": ANY}, "complaints": {"reason": CONCERN}}
-        return _list(told | more.get(rise.of, {"intent": rise.intent}))
+        until = self._report.until
+        return _list(_days(until - WEEK, until) | _risen(rise))
 
     def step(self, place: int, filters: Mapping[str, str]) -> str:
         """Return the conversations of a day, or a week, of what the page shows."""
@@ -218,6 +219,12 @@ class Links:
         came = [self._report.since.date(), *(_days(*weeks[place]).values())]
         told = {"cohort": "..".join(str(each) for each in came)}
         return _list(_days(*weeks[place + later]) | told)
+
+
+def alert_link(alert: Alert) -> str:
+    """Return the conversations of which an alert told: those of the seven days before it."""
+    at = datetime.fromisoformat(alert.created_at)
+    return _list(_days(at - WEEK, at + DAY) | _risen(alert))
 
 
 def drawn(steps: Sequence[Step]) -> list[Drawn]:
@@ -252,6 +259,12 @@ def _line(report: Report, wanted: Wanted) -> Line | None:
     if not wanted.name:
         return report.whole
     return next((each for each in report.lines[wanted.by] if each.name == wanted.name), None)
+
+
+def _risen(what: Rise | Alert) -> dict[str, str]:
+    """Return the list's filters for what rose."""
+    more = {"handoffs": {"reason": ANY}, "complaints": {"reason": CONCERN}}
+    return more.get(what.of, {"intent": what.intent})
 
 
 def _told(wanted: Wanted) -> str:
