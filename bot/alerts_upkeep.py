@@ -8,17 +8,18 @@ from sqlite_utils import Database
 
 from bot.console import Console
 from bot.errors import LogError
-from bot.intents.report import Rise, rises
+from bot.intents.report import Rise, rises, spikes
 from bot.intents.report_page import told
 from bot.log import alerts
 from bot.log.alerts import Alert
-from bot.log.analysis import labelled_intents, messages, outdated
+from bot.log.analysis import Message, labelled_intents, messages, outdated
 from bot.log.store import Store
 
 LOOK_SECONDS = 15 * 60.0
 PERIOD = timedelta(days=28)
 # Of looks every quarter of an hour some are wrong by chance: docs/analysis.md has how many.
-BY_CHANCE = 0.001
+BY_CHANCE = 0.01
+_DAYS = {1: "the last 24 hours", 7: "the last seven days"}
 
 
 class AlertsUpkeep:
@@ -64,12 +65,17 @@ class AlertsUpkeep:
 def sentence(alert: Alert) -> str:
     """Return what an operator reads."""
     return (
-        f"Rose: {told(alert.of, alert.intent)}, {alert.week} in the last seven days, where "
+        f"Rose: {told(alert.of, alert.intent)}, {alert.number} in {_DAYS[alert.days]}, where "
         f"{alert.expected:.1f} were to be expected. See /admin/analysis."
     )
+
+
+def risen(found: Sequence[Message], now: datetime, by_chance: float = BY_CHANCE) -> list[Rise]:
+    """Return what rose in the last day, which is news first, and in the last seven."""
+    return [*spikes(found, now, by_chance), *rises(found, now, by_chance)]
 
 
 def _risen(db: Database, now: datetime) -> Sequence[Rise]:
     since = now - PERIOD
     found = messages(db, since, now, labelled_intents(db, since), outdated(db, since))
-    return rises(found, now, BY_CHANCE)
+    return risen(found, now)

@@ -106,14 +106,24 @@ async def test_that_a_rise_is_told_once_with_its_name_and_counts(running: Runnin
     await running.ask("parcel", 20, 0.1)
 
     [told] = await running.looked()
-    assert told.startswith("Rose: parcel, 20 in the last seven days, where 1.3 were")
+    assert told.startswith("Rose: parcel, 20 in the last 24 hours, where 0.0 were")
     assert SECRET not in told
     assert running.counted == ["intent"]
     assert await running.looked() == []
     running.restart()
     assert await running.looked() == []
     stored = await running.store.read(lambda db: alerts.alerts(db, NOW - DAY, NOW + DAY))
-    assert [(each.of, each.intent, each.week) for each in stored] == [("intent", "parcel", 20)]
+    assert [(each.of, each.intent, each.number) for each in stored] == [("intent", "parcel", 20)]
+
+
+async def test_that_a_slow_rise_is_told_by_its_week(running: Running) -> None:
+    await steady(running)
+    await running.ask("parcel", 1, 15)
+    for day in range(1, 7):
+        await running.ask("parcel", 3, day)
+
+    [told] = await running.looked()
+    assert told.startswith("Rose: parcel, 18 in the last seven days, where 0.")
 
 
 async def test_that_hand_offs_and_complaints_are_told_too(running: Running) -> None:
@@ -179,22 +189,29 @@ class TestTold:
     """What of the rises is news."""
 
     def told(
-        self, db: Database, at: datetime, week: int = 10, intent: str = "parcel"
+        self, db: Database, at: datetime, number: int = 10, intent: str = "parcel"
     ) -> list[Alert]:
-        rise = Rise(intent=intent, week=week, expected=2.0, p_value=1e-4)
+        rise = Rise(intent=intent, number=number, expected=2.0, p_value=1e-4)
         return alerts.tell(db, [rise], at)
 
     def test_that_one_day_has_one_alert_of_an_intent(self, db: Database) -> None:
         assert [each.intent for each in self.told(db, NOW)] == ["parcel"]
-        assert self.told(db, NOW + timedelta(hours=14), week=90) == []
+        assert self.told(db, NOW + timedelta(hours=14), number=90) == []
         assert [each.intent for each in self.told(db, NOW, intent="tents")] == ["tents"]
 
     def test_that_a_rise_that_lasts_is_told_again_when_it_doubles(self, db: Database) -> None:
         self.told(db, NOW)
 
-        assert self.told(db, NOW + DAY, week=19) == []
-        assert len(self.told(db, NOW + DAY, week=20)) == 1
-        assert self.told(db, NOW + 2 * DAY, week=30) == []
+        assert self.told(db, NOW + DAY, number=19) == []
+        assert len(self.told(db, NOW + DAY, number=20)) == 1
+        assert self.told(db, NOW + 2 * DAY, number=30) == []
+
+    def test_that_a_spike_that_goes_on_is_told_once(self, db: Database) -> None:
+        spike = Rise(intent="parcel", days=1, number=10, expected=1.0, p_value=1e-9)
+        week = Rise(intent="parcel", days=7, number=30, expected=9.0, p_value=1e-9)
+
+        assert [each.days for each in alerts.tell(db, [spike, week], NOW)] == [1]
+        assert alerts.tell(db, [spike, week], NOW + DAY) == []
 
     def test_that_a_rise_is_news_again_after_a_week(self, db: Database) -> None:
         self.told(db, NOW)
@@ -203,7 +220,7 @@ class TestTold:
         assert len(self.told(db, NOW + 7 * DAY)) == 1
 
     def test_that_two_lookers_tell_it_once(self, db: Database) -> None:
-        rise = Rise(of="handoffs", week=9, expected=1.0, p_value=1e-4)
+        rise = Rise(of="handoffs", number=9, expected=1.0, p_value=1e-4)
 
         assert [each.of for each in alerts.tell(db, [rise, rise], NOW)] == ["handoffs"]
 

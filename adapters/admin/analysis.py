@@ -222,9 +222,9 @@ class Links:
 
 
 def alert_link(alert: Alert) -> str:
-    """Return the conversations of which an alert told: those of the seven days before it."""
+    """Return the conversations of which an alert told: those of the days before it."""
     at = datetime.fromisoformat(alert.created_at)
-    return _list(_days(at - WEEK, at + DAY) | _risen(alert))
+    return _list(_days(at - alert.days * DAY, at + DAY) | _risen(alert))
 
 
 def drawn(steps: Sequence[Step]) -> list[Drawn]:

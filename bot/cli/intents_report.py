@@ -117,8 +117,8 @@ def _print(made: Report) -> None:
     for rise in made.rises:
         terminal.print(
             escape(
-                f"Rose: {told(rise.of, rise.intent)}, {rise.week} in the last seven days, expected "
-                f"{rise.expected:.1f} (p = {rise.p_value:.2g})."
+                f"Rose: {told(rise.of, rise.intent)}, {rise.number} in the last seven days, "
+                f"expected {rise.expected:.1f} (p = {rise.p_value:.2g})."
             )
         )
     terminal.print(

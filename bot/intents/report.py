@@ -12,10 +12,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from statistics import median
-from typing import Literal
+from typing import Literal, TypeVar
 
 from bot.log.analysis import UNKNOWN_INTENT, Message
 
+T = TypeVar("T", str, bool)
 Dimension = Literal["intent", "language", "channel"]
 DIMENSIONS: tuple[Dimension, ...] = ("intent", "language", "channel")
 RiseOf = Literal["intent", "handoffs", "complaints"]
@@ -64,14 +65,15 @@ class Line:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rise:
-    """What came more often: `week` times in the last seven days, `expected` from before.
+    """What came more often: `number` times in the last `days`, `expected` from before.
 
     `of` says what: messages with `intent`, hand-offs, or complaints and risks.
     """
 
     of: RiseOf = "intent"
     intent: str = ""
-    week: int
+    days: int = 7
+    number: int
     expected: float
     p_value: float
 
@@ -135,35 +137,71 @@ def rises(
 ) -> list[Rise]:
     """Return what rose in the last seven days more than chance would explain.
 
-    `by_chance` is how likely one of what is listed may be a matter of chance. Intents are compared
-    among messages that one classifier, or a person, labelled.
+    `by_chance` is how likely one of what is listed may be a matter of chance.
     """
     week = (until - WEEK).isoformat()
-    told = [each for each in messages if each.intent != UNKNOWN_INTENT and not each.is_outdated]
-    intents = _compared([(each.at, each.intent) for each in told], week)
-    handoffs = _compared([(each.at, bool(each.handoff)) for each in messages], week)
-    complaints = _compared([(each.at, each.concern is not None) for each in messages], week)
+    now = [each for each in messages if each.at >= week]
+    before = [each for each in messages if each.at < week]
+    return _risen(now, before, WEEK.days, by_chance)
+
+
+def spikes(messages: Sequence[Message], until: datetime, by_chance: float) -> list[Rise]:
+    """Return what rose in the last 24 hours against the same hours of the weeks before.
+
+    What is asked on Sundays alone is no rise on a Sunday.
+    """
+    now: list[Message] = []
+    before: list[Message] = []
+    oldest = min((each.at for each in messages), default=until.isoformat())
+    end = until
+    while end.isoformat() > oldest:
+        low, high = (end - DAY).isoformat(), end.isoformat()
+        found = [each for each in messages if low <= each.at < high]
+        (now if end == until else before).extend(found)
+        end -= WEEK
+    return _risen(now, before, DAY.days, by_chance)
+
+
+def _risen(
+    now: Sequence[Message], before: Sequence[Message], days: int, by_chance: float
+) -> list[Rise]:
+    """Hold messages of so many days against those before, by intent and by what came of them.
+
+    Intents are compared among messages that one classifier, or a person, labelled.
+    """
+    intents = _compared(_intents(now), _intents(before))
+    handoffs = _compared([bool(each.handoff) for each in now], [bool(e.handoff) for e in before])
+    complaints = _compared([bool(each.concern) for each in now], [bool(e.concern) for e in before])
     found = [replace(rise, intent=str(intent)) for intent, rise in intents.items()]
     found += [replace(handoffs[True], of="handoffs")] if True in handoffs else []
     found += [replace(complaints[True], of="complaints")] if True in complaints else []
-    kept = [each for each in adjusted(found) if each.p_value < by_chance and each.week >= _FEWEST]
-    return sorted(kept, key=lambda each: (each.p_value, -each.week))
+    kept = [
+        replace(each, days=days)
+        for each in adjusted(found)
+        if each.p_value < by_chance and each.number >= _FEWEST
+    ]
+    return sorted(kept, key=lambda each: (each.p_value, -each.number))
 
 
-def _compared(told: Sequence[tuple[str, str | bool]], week: str) -> dict[str | bool, Rise]:
-    """Hold what came since `week` against what came before; empty where there is no before."""
-    now = Counter(what for at, what in told if at >= week)
-    before = Counter(what for at, what in told if at < week)
+def _intents(messages: Sequence[Message]) -> list[str]:
+    return [
+        each.intent for each in messages if each.intent != UNKNOWN_INTENT and not each.is_outdated
+    ]
+
+
+def _compared(now: Sequence[T], before: Sequence[T]) -> dict[T, Rise]:
+    """Hold what came against what came before; empty where there is no before."""
     if not now or not before:
         return {}
-    share = now.total() / len(told)
+    earlier = Counter(before)
+    share = len(now) / (len(now) + len(before))
     return {
         what: Rise(
-            week=count,
-            expected=before[what] * now.total() / before.total(),
-            p_value=at_least(count, count + before[what], share),
+            number=number,
+            expected=earlier[what] * len(now) / len(before),
+            p_value=at_least(number, number + earlier[what], share),
         )
-        for what, count in now.items()
+        for what, number in Counter(now).items()
     }
 
 

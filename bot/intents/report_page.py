@@ -64,7 +64,7 @@ def as_html(report: Report) -> str:
     """Return the report as a page; whatever customers or admins wrote is escaped."""
     span = f"{report.since:%Y-%m-%d} – {report.until:%Y-%m-%d}"
     rises = "".join(
-        f"<li><b>{escape(told(each.of, each.intent))}</b>: {each.week} in the last seven days, "
+        f"<li><b>{escape(told(each.of, each.intent))}</b>: {each.number} in the last seven days, "
         f"expected {each.expected:.1f} (p = {each.p_value:.2g})</li>"
         for each in report.rises
     )

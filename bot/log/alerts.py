@@ -19,7 +19,8 @@ class Alert:
 
     of: RiseOf
     intent: str
-    week: int
+    days: int
+    number: int
     expected: float
     p_value: float
     created_at: str
@@ -28,8 +29,8 @@ class Alert:
 def tell(db: Database, rises: Sequence[Rise], now: datetime) -> list[Alert]:
     """Store rises as told, and return those that had not been told yet.
 
-    What was told is told again after seven days, or when it is twice as much, but never twice on
-    one day (UTC).
+    What was told is told again after seven days, or when as many days bring twice as much, but
+    never twice on one day (UTC). Of two rises of the same, the first is told.
     """
     return [_store(db, rise, now) for rise in rises if _is_news(db, rise, now)]
 
@@ -44,14 +45,17 @@ def _is_news(db: Database, rise: Rise, now: datetime) -> bool:
     rows = select(db, _LAST, {"of": rise.of, "intent": rise.intent})
     if not rows or now - datetime.fromisoformat(rows[0]["created_at"]) >= WEEK:
         return True
-    return bool(rows[0]["day"] != _day(now) and rise.week >= _AGAIN * rows[0]["week"])
+    if rows[0]["day"] == _day(now) or rows[0]["days"] != rise.days:
+        return False
+    return bool(rise.number >= _AGAIN * rows[0]["number"])
 
 
 def _store(db: Database, rise: Rise, now: datetime) -> Alert:
     told = {
         "of": rise.of,
         "intent": rise.intent,
-        "week": rise.week,
+        "days": rise.days,
+        "number": rise.number,
         "expected": rise.expected,
         "p_value": rise.p_value,
         "created_at": now.isoformat(),
@@ -65,7 +69,7 @@ def _day(now: datetime) -> str:
 
 
 _LAST = """
-    SELECT day, week, created_at FROM alerts WHERE of = :of AND intent = :intent
+    SELECT day, days, number, created_at FROM alerts WHERE of = :of AND intent = :intent
     ORDER BY id DESC LIMIT 1
 """
 _TOLD = """

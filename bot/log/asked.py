@@ -5,6 +5,7 @@ page of the list needs no pass. tests/log/test_asked.py holds the two against ea
 """
 
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
@@ -16,8 +17,11 @@ from bot.log.intents import current_name, decisions
 from bot.messages import Language
 from bot.sentiment import sentiment_of
 
-# Nobody reads on to the others; the work is bounded with them.
-MOST_MESSAGES = 5000
+# Nobody reads on to the others; the work is bounded with these.
+MOST_MESSAGES = 2000
+MOST_REPLIES = 10_000  # of those that were handed on, or rated
+MANY_LABELS = 20_000
+LATER = timedelta(days=30)  # that a hand-off or a verdict comes after its message, at most
 Outcome = Literal["solved", "unsolved"]
 ANY = "any"
 CONCERN = "concern"
@@ -56,115 +60,144 @@ def conversations_of(
 ) -> tuple[str, dict[str, Any]]:
     """Return the query for conversations with a message that fits, and its values.
 
-    The newest 5,000 messages count that fit in all but `outcome`, mood and first message.
+    The newest 2,000 messages count that fit in all but `outcome`, mood and `cohort`; of those that
+    were handed on or rated, the newest 10,000.
     """
-    db.conn.create_function(
-        "is_annoyed", 1, lambda text: sentiment_of(text) < 0, deterministic=True
-    )
+    db.conn.create_function("is_annoyed", 1, _is_annoyed, deterministic=True)
     db.conn.create_function("day_after", 1, _day_after, deterministic=True)
-    values: dict[str, Any] = {"most_asked": MOST_MESSAGES}
-    inner = [*_period(wanted, values), *_place(channel, language, values)]
-    if wanted.intent:
-        inner.append(_intent(db, wanted.intent, values))
-    if wanted.reason:
-        inner.append(_reason(wanted, values))
-    if wanted.verdict:
-        inner.append("asked.id IN (" + _rated(wanted, values) + ")")
-    outer = ["1"]
-    if wanted.outcome:
-        outer.append(f"({_SOLVED}) = :is_solved")
-        values["is_solved"] = wanted.outcome == "solved"
-    if wanted.is_annoyed:
-        outer.append("is_annoyed(asked.text)")
+    names = _names(db, wanted.intent)
+    values: dict[str, Any] = {
+        **names,
+        "channel": channel,
+        "asked_language": language,
+        "most_asked": MOST_MESSAGES,
+        "most_replies": MOST_REPLIES,
+        "asked_since": wanted.since.isoformat() if wanted.since else "",
+        "asked_until": wanted.until.isoformat() if wanted.until else _NEVER,
+        "replied_until": (wanted.until + LATER).isoformat() if wanted.until else _NEVER,
+        "reasons": json.dumps([*CONCERNS] if wanted.reason == CONCERN else [wanted.reason]),
+        "verdict": wanted.verdict,
+        "is_solved": wanted.outcome == "solved",
+        "cohort_origin": "",
+    }
     if wanted.cohort:
-        outer.append(_FIRST)
+        last = wanted.cohort.until - timedelta(microseconds=1)
         values |= {
             "cohort_origin": wanted.cohort.origin.isoformat(),
             "cohort_since": wanted.cohort.since.isoformat(),
-            "cohort_last": (wanted.cohort.until - timedelta(microseconds=1)).isoformat(),
+            "cohort_last": last.isoformat(),
         }
+    listed = _listed(wanted, is_rare=bool(wanted.intent) and _is_rare(db, names))
+    # With the plus SQLite goes through the messages that are listed, not through all of the period.
+    at = "+asked.created_at" if listed else "asked.created_at"
+    checked = _checked(wanted, channel, language, listed)
     newest = (
         "SELECT id, conversation, text, created_at FROM turns AS asked"
-        f" WHERE {' AND '.join([*_STANDS, *inner])} ORDER BY created_at DESC LIMIT :most_asked"
+        f" WHERE {' AND '.join([*listed, *checked])}"
+        f" AND {at} >= :asked_since AND {at} < :asked_until ORDER BY {at} DESC LIMIT :most_asked"
     )
-    return f"SELECT conversation FROM ({newest}) AS asked WHERE {' AND '.join(outer)}", values
+    where = " AND ".join(["1", *_costly(wanted)])
+    return f"SELECT conversation FROM ({newest}) AS asked WHERE {where}", values
 
 
 def intents_asked(db: Database) -> tuple[str, ...]:
     """Return the names that messages have as their intents, under today's names."""
-    # Jumps through the labels by the classifier's newest ones; reading all would take long.
-    rows = db.execute(
-        "SELECT DISTINCT intent FROM ("
-        " SELECT intent FROM intent_labels ORDER BY turn DESC LIMIT :most)",
-        {"most": MOST_MESSAGES},
-    ).fetchall()
     names = decisions(db)
-    current = {current_name(intent, names) for (intent,) in rows}
+    current = {current_name(intent, names) for (intent,) in db.execute(_INTENTS).fetchall()}
     return tuple(sorted(name for name in current if name))
 
 
-def _period(wanted: AskedFilters, values: dict[str, Any]) -> list[str]:
-    conditions = []
-    if wanted.since:
-        conditions.append("asked.created_at >= :asked_since")
-        values["asked_since"] = wanted.since.isoformat()
-    if wanted.until:
-        conditions.append("asked.created_at < :asked_until")
-        values["asked_until"] = wanted.until.isoformat()
-    return conditions
-
-
-def _place(channel: str | None, language: Language | None, values: dict[str, Any]) -> list[str]:
-    conditions = []
-    if language is not None:
-        conditions.append("asked.language = :asked_language")
-        values["asked_language"] = language
-    if channel is not None:
-        conditions.append(
-            "EXISTS (SELECT 1 FROM conversations"
-            " WHERE id = asked.conversation AND channel = :asked_channel)"
-        )
-        values["asked_channel"] = channel
-    return conditions
-
-
-def _intent(db: Database, intent: str, values: dict[str, Any]) -> str:
-    """Return that the likeliest intent of a message, under today's names, is this one."""
+def _names(db: Database, intent: str) -> dict[str, str]:
+    """Return the names that an intent has in the log, and those that are out of use, as JSON."""
     names = decisions(db)
-    values["retired"] = json.dumps([name for name in names if current_name(name, names) is None])
-    if intent == UNKNOWN_INTENT:
-        return f"NOT EXISTS (SELECT 1 FROM intent_labels WHERE turn = asked.id AND {_IN_USE})"
     same = [name for name in {intent, *names} if current_name(name, names) == intent]
-    values["intents"] = json.dumps(same)
-    return f"asked.id IN ({_TOLD})"
+    retired = [name for name in names if current_name(name, names) is None]
+    return {"intents": json.dumps(same), "retired": json.dumps(retired)}
 
 
-def _reason(wanted: AskedFilters, values: dict[str, Any]) -> str:
-    reasons = tuple(CONCERNS) if wanted.reason == CONCERN else (wanted.reason,)
-    is_right = "1" if wanted.reason == ANY else "reason IN (SELECT value FROM json_each(:reasons))"
-    values |= {"reasons": json.dumps(reasons), "handed_on_since": _since(wanted)}
-    return f"asked.id IN ({_HANDED_ON.format(is_right=is_right)})"
+def _is_rare(db: Database, names: Mapping[str, str]) -> bool:
+    """Say whether so few messages have an intent that they are best looked at one by one."""
+    [number] = db.execute(_HOW_MANY, {**names, "many": MANY_LABELS}).fetchone()
+    return bool(number < MANY_LABELS)
 
 
-def _rated(wanted: AskedFilters, values: dict[str, Any]) -> str:
-    values |= {"verdict": wanted.verdict, "rated_since": _since(wanted)}
-    return _RATED
+def _listed(wanted: AskedFilters, *, is_rare: bool) -> list[str]:
+    """Return the conditions that name the messages themselves, few of all."""
+    listed = []
+    if wanted.intent not in ("", UNKNOWN_INTENT) and is_rare:
+        listed.append(f"asked.id IN ({_TOLD})")
+    if wanted.reason:
+        is_right = "1" if wanted.reason == ANY else _IS_REASON
+        listed.append(f"asked.id IN ({_HANDED_ON.format(is_right=is_right)})")
+    if wanted.verdict:
+        listed.append(f"asked.id IN ({_RATED})")
+    return listed
 
 
-def _since(wanted: AskedFilters) -> str:
-    return wanted.since.isoformat() if wanted.since else ""
+def _checked(
+    wanted: AskedFilters, channel: str | None, language: Language | None, listed: Sequence[str]
+) -> list[str]:
+    """Return the conditions that are quickly checked of each message."""
+    checked = [*_STANDS]
+    if language is not None:
+        checked.append("asked.language = :asked_language")
+    if channel is not None:
+        checked.append(_ON_CHANNEL)
+    if wanted.intent == UNKNOWN_INTENT:
+        checked.append(
+            f"NOT EXISTS (SELECT 1 FROM intent_labels WHERE turn = asked.id AND {_IN_USE})"
+        )
+    elif wanted.intent and not any(_TOLD in each for each in listed):
+        checked.append(f"EXISTS ({_TOLD} AND told.turn = asked.id)")
+    return checked
+
+
+def _costly(wanted: AskedFilters) -> list[str]:
+    """Return the conditions that take long to check, of few messages therefore."""
+    costly = []
+    if wanted.outcome:
+        costly.append(f"({_SOLVED}) = :is_solved")
+    if wanted.is_annoyed:
+        costly.append("is_annoyed(asked.text)")
+    if wanted.cohort:
+        costly.append(_FIRST)
+    return costly
+
+
+def _is_annoyed(text: str) -> bool:
+    return sentiment_of(text) < 0
 
 
 def _day_after(at: str) -> str:
     return (datetime.fromisoformat(at) + STILL_THE_SAME).isoformat()
 
 
+_NEVER = "9999"
+_INTENTS = """
+    WITH RECURSIVE found (name) AS (
+        SELECT min(intent) FROM intent_labels
+        UNION ALL
+        SELECT (SELECT min(intent) FROM intent_labels WHERE intent > name)
+        FROM found WHERE name IS NOT NULL
+    )
+    SELECT name FROM found WHERE name IS NOT NULL
+"""
+_HOW_MANY = """
+    SELECT count(*) FROM (
+        SELECT 1 FROM intent_labels WHERE intent IN (SELECT value FROM json_each(:intents))
+        LIMIT :many)
+"""
+_ON_CHANNEL = """
+    EXISTS (SELECT 1 FROM conversations WHERE id = asked.conversation AND channel = :channel)
+"""
+_IS_REASON = "reason IN (SELECT value FROM json_each(:reasons))"
 _STANDS = (
     "asked.role = 'customer'",
     "asked.superseded_by IS NULL",
     "asked.withdrawn_at IS NULL",
 )
 _IN_USE = "intent NOT IN (SELECT value FROM json_each(:retired))"
+_ANY_LABEL = f"SELECT 1 FROM intent_labels WHERE turn = asked.id AND {_IN_USE}"
 _TOLD = f"""
     SELECT turn FROM intent_labels AS told
     WHERE intent IN (SELECT value FROM json_each(:intents)) AND NOT EXISTS (
@@ -172,14 +205,20 @@ _TOLD = f"""
             AND {_IN_USE})
 """
 # A message of a burst knows its reply from the inbox; what is told unasked later, only the last.
-_HANDED_ON = """
-    SELECT inbox.turn FROM handoffs JOIN inbox ON inbox.reply = handoffs.turn
-    WHERE handoffs.created_at >= :handed_on_since AND {is_right}
+_ASKED = """
+    SELECT inbox.turn FROM ({replies}) AS found JOIN inbox ON inbox.reply = found.turn
     UNION ALL
-    SELECT replied.replied_to FROM handoffs JOIN turns AS replied ON replied.id = handoffs.turn
+    SELECT replied.replied_to FROM ({replies}) AS found JOIN turns AS replied
+        ON replied.id = found.turn
         AND replied.superseded_by IS NULL AND replied.withdrawn_at IS NULL
-    WHERE handoffs.created_at >= :handed_on_since AND {is_right}
 """
+_HANDED_ON = _ASKED.format(
+    replies="""
+        SELECT turn FROM handoffs
+        WHERE created_at >= :asked_since AND created_at < :replied_until AND {is_right}
+        ORDER BY created_at DESC LIMIT :most_replies
+    """
+)
 _LATER = """
     SELECT 1 FROM feedback AS later WHERE later.turn = {said}.turn AND later.id > {said}.id
         AND later.channel = {said}.channel AND later.customer = {said}.customer
@@ -192,14 +231,14 @@ _NEWEST_VERDICT = f"""
             AND other.verdict NOT IN ('withdrawn', said.verdict)
             AND NOT EXISTS ({_LATER.format(said="other")}))
 """
-_RATED = f"""
-    SELECT inbox.turn FROM feedback AS said JOIN inbox ON inbox.reply = said.turn
-    WHERE said.verdict = :verdict AND said.created_at >= :rated_since AND {_NEWEST_VERDICT}
-    UNION ALL
-    SELECT replied.replied_to FROM feedback AS said JOIN turns AS replied ON replied.id = said.turn
-        AND replied.superseded_by IS NULL AND replied.withdrawn_at IS NULL
-    WHERE said.verdict = :verdict AND said.created_at >= :rated_since AND {_NEWEST_VERDICT}
-"""
+_RATED = _ASKED.format(
+    replies=f"""
+        SELECT said.turn FROM feedback AS said
+        WHERE said.verdict = :verdict AND said.created_at >= :asked_since
+            AND said.created_at < :replied_until AND {_NEWEST_VERDICT}
+        ORDER BY said.created_at DESC LIMIT :most_replies
+    """
+)
 _REPLIES = """
     SELECT reply FROM inbox WHERE inbox.turn = asked.id AND reply IS NOT NULL
     UNION ALL

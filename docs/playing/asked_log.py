@@ -5,9 +5,9 @@ from datetime import datetime, timedelta
 
 from sqlite_utils import Database
 
+from bot.alerts_upkeep import risen
 from bot.conversation import Answer
 from bot.intents.classifier import Found
-from bot.intents.report import rises
 from bot.intents.wanted import Wanted
 from bot.log import alerts, feedback, inbox, outbox, record
 from bot.log import intents as labels
@@ -48,8 +48,10 @@ def write_shop(db: Database, now: datetime) -> None:
     for number, (at, intent) in enumerate(asked):
         _question(db, rng, at, intent, number)
     since = now - timedelta(days=DAYS)
-    found = messages(db, since, now, labelled_intents(db, since))
-    alerts.tell(db, rises(found, now), now - timedelta(hours=5))
+    for hours in range(72, 0, -1):  # the running program looks more often
+        at = now - timedelta(hours=hours)
+        found = messages(db, since, at, labelled_intents(db, since))
+        alerts.tell(db, risen(found, at), at)
 
 
 def _questions(rng: random.Random, now: datetime) -> list[tuple[datetime, str]]:

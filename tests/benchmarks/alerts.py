@@ -15,9 +15,8 @@ from typing import Any
 
 from sqlite_utils import Database
 
-from bot.alerts_upkeep import BY_CHANCE, PERIOD
+from bot.alerts_upkeep import BY_CHANCE, PERIOD, risen
 from bot.cli.tables import print_table
-from bot.intents.report import rises
 from bot.log import alerts
 from bot.log.analysis import Message
 from bot.log.migrations import migrations
@@ -27,7 +26,7 @@ INTENTS = 40
 HOUR = timedelta(hours=1)
 WEEKEND, NIGHT = 0.4, 0.2
 AWAKE = range(7, 23)
-LIMITS = (0.05, 0.01, BY_CHANCE)
+LIMITS = (0.05, BY_CHANCE, 0.001)
 
 
 def customers(rng: random.Random, a_day: float, days: int, grows: float) -> Iterator[Message]:
@@ -61,8 +60,8 @@ def told(
             high += 1
         while messages[low].at < (now - PERIOD).isoformat():
             low += 1
-        risen = rises(messages[low:high], now, by_chance)
-        found += [(now, each.intent or each.of) for each in alerts.tell(db, risen, now)]
+        found_now = risen(messages[low:high], now, by_chance)
+        found += [(now, each.intent or each.of) for each in alerts.tell(db, found_now, now)]
         now += HOUR
     return found
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from bot.intents.report import Rise, Step, adjusted, at_least, report
+from bot.intents.report import Rise, Step, adjusted, at_least, report, spikes
 from bot.intents.report_page import as_csv, as_html, harmless
 from bot.log.analysis import UNKNOWN_INTENT, Message
 
@@ -109,7 +109,7 @@ class TestRises:
 
         [rise] = report([*steady, *rising], SINCE, UNTIL).rises
 
-        assert (rise.intent, rise.week) == ("rising", 21)
+        assert (rise.intent, rise.number) == ("rising", 21)
         assert rise.p_value < 0.001
 
     def test_that_messages_not_labelled_yet_are_not_held_against_those_that_are(self) -> None:
@@ -126,8 +126,23 @@ class TestRises:
 
         found = report([*steady, asked(20, handoff="risk"), *handed_on, *angry], SINCE, UNTIL)
 
-        told = {(each.of, each.intent): each.week for each in found.rises}
+        told = {(each.of, each.intent): each.number for each in found.rises}
         assert told == {("handoffs", ""): 42, ("complaints", ""): 30}
+
+    def test_that_a_spike_of_one_day_is_told_on_it(self) -> None:
+        steady = [asked(day + 0.5) for day in range(28) for _ in range(10)]
+        spike = [asked(0.2, intent="outage") for _ in range(9)]
+
+        [rise] = spikes([*steady, *spike], UNTIL, 0.01)
+        assert (rise.intent, rise.days, rise.number, rise.expected) == ("outage", 1, 9, 0.0)
+        assert spikes([*steady, *spike], UNTIL + timedelta(days=1), 0.01) == []
+        assert spikes([], UNTIL, 0.01) == []
+
+    def test_that_what_sundays_always_bring_is_no_spike(self) -> None:
+        steady = [asked(day + 0.5) for day in range(28) for _ in range(10)]
+        sundays = [asked(week * 7 + 0.3, intent="opening") for week in range(4) for _ in range(9)]
+
+        assert spikes([*steady, *sundays], UNTIL, 0.01) == []
 
     def test_that_growth_of_everything_is_no_rise(self) -> None:
         messages = [
@@ -149,7 +164,7 @@ class TestRises:
     def test_that_many_intents_need_stronger_signs(self) -> None:
         values = [0.01, 0.04, 0.03, 0.5]
         found = adjusted(
-            [Rise(intent=str(n), week=9, expected=1, p_value=p) for n, p in enumerate(values)]
+            [Rise(intent=str(n), number=9, expected=1, p_value=p) for n, p in enumerate(values)]
         )
 
         by_intent = {each.intent: each.p_value for each in found}

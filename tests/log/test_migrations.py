@@ -26,6 +26,7 @@ NAMES = [
     "m010_ranking",
     "m011_corrections",
     "m012_intents",
+    "m013_alerts",
 ]
 AT = "2026-03-01T09:30:00+00:00"
 ROWS: dict[str, list[tuple[str, list[object]]]] = {
@@ -98,6 +99,7 @@ ROWS: dict[str, list[tuple[str, list[object]]]] = {
         ("intents", [1, "退货", "retired", "return", "admin", AT]),
         ("intent_labels", ["t1", "return", 0.9, "model", "0a1b", "", AT]),
     ],
+    "m013_alerts": [("alerts", [1, "2026-03-01", "intent", "退货", 7, 20, 4.5, 0.0001, AT])],
 }
 
 

@@ -92,7 +92,8 @@ async def test_that_every_number_leads_to_its_conversations(
     empty = {"0", "0%", "0.0%"}
     for address, text in links.items():
         label = re.sub(r"<title>.*?: (.*?)</title>.*", r"\1", text)
-        assert (await listed(admin, address) == 0) == (label in empty), (address, label)
+        if label != "–":  # a median of nothing
+            assert (await listed(admin, address) == 0) == (label in empty), (address, label)
 
 
 async def test_that_a_line_is_shown_alone(
@@ -171,8 +172,8 @@ async def test_that_alerts_of_the_period_are_shown(
 ) -> None:
     await fill(store, clock)
     rises = [
-        Rise(intent=HOSTILE, week=30, expected=7.25, p_value=1e-6),
-        Rise(of="handoffs", week=40, expected=11, p_value=1e-6),
+        Rise(intent=HOSTILE, number=30, expected=7.25, p_value=1e-6),
+        Rise(of="handoffs", number=40, expected=11, p_value=1e-6),
     ]
     await store.write(lambda db: alerts.tell(db, rises, clock() - timedelta(days=2)))
 
@@ -180,7 +181,8 @@ async def test_that_alerts_of_the_period_are_shown(
     told = page.partition("Told to the team")[2]
     assert "&lt;script&gt;" in told
     assert "Hand-offs" in told
-    assert re.search(r"30 <span[^>]*>expected: 7.2", told)
+    assert re.search(r"30</a> <span[^>]*>in seven days · expected: 7.2", told)
+    assert "from=2026-11-14&amp;to=2026-11-21&amp;reason=any" in told
     assert "Told to the team" not in await opened(admin, "?from=2026-11-01&to=2026-11-10")
 
 
