@@ -19,7 +19,8 @@ from bot.sentiment import sentiment_of
 
 # Nobody reads on to the others; the work is bounded with these.
 MOST_MESSAGES = 2000
-MOST_REPLIES = 10_000  # of those that were handed on, or rated
+MOST_LOOKED_AT = 3000  # where each is looked at for what takes long to tell
+MOST_REPLIES = 5000  # of those that were handed on, or rated
 MANY_LABELS = 20_000
 LATER = timedelta(days=30)  # that a hand-off or a verdict comes after its message, at most
 Outcome = Literal["solved", "unsolved"]
@@ -60,8 +61,8 @@ def conversations_of(
 ) -> tuple[str, dict[str, Any]]:
     """Return the query for conversations with a message that fits, and its values.
 
-    The newest 2,000 messages count that fit in all but `outcome`, mood and `cohort`; of those that
-    were handed on or rated, the newest 10,000.
+    The newest 2,000 messages count. For `outcome`, mood and `cohort` the newest 3,000 that fit in
+    the rest are looked at; of those that were handed on or rated, the newest 5,000.
     """
     db.conn.create_function("is_annoyed", 1, _is_annoyed, deterministic=True)
     db.conn.create_function("day_after", 1, _day_after, deterministic=True)
@@ -70,7 +71,7 @@ def conversations_of(
         **names,
         "channel": channel,
         "asked_language": language,
-        "most_asked": MOST_MESSAGES,
+        "most_asked": MOST_LOOKED_AT if _costly(wanted) else MOST_MESSAGES,
         "most_replies": MOST_REPLIES,
         "asked_since": wanted.since.isoformat() if wanted.since else "",
         "asked_until": wanted.until.isoformat() if wanted.until else _NEVER,
