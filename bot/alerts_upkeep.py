@@ -1,6 +1,7 @@
 """Tells the team when an intent, hand-offs or complaints rise beyond chance."""
 
 import asyncio
+import sqlite3
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
 
@@ -54,7 +55,7 @@ class AlertsUpkeep:
             if not found:
                 return
             new = await self._store.write(lambda db: alerts.tell(db, found, now))
-        except LogError as err:
+        except (LogError, sqlite3.Error) as err:
             self._console.warn(f"The log can't be looked through for rises now: {err}")
             return
         for alert in new:

@@ -185,6 +185,16 @@ async def test_that_a_log_that_cannot_be_read_is_told_and_looked_at_again(
     assert told.startswith("The log can't be looked through for rises now: ")
 
 
+async def test_that_a_damaged_log_does_not_end_the_looking(running: Running) -> None:
+    await running.store.write(lambda db: db.execute("ALTER TABLE feedback RENAME TO away"))
+    assert [each[:42] for each in await running.looked()] == [
+        "The log can't be looked through for rises "
+    ]
+
+    await running.store.write(lambda db: db.execute("ALTER TABLE away RENAME TO feedback"))
+    assert await running.looked() == []
+
+
 class TestTold:
     """What of the rises is news."""
 
