@@ -60,7 +60,7 @@ def _questions(rng: random.Random, now: datetime) -> list[tuple[datetime, str]]:
         for intent, (_, _, usual, _) in INTENTS.items():
             begins = now - timedelta(days=DAYS - day)
             busy = 0.6 if begins.weekday() > 4 else 1.1
-            often = usual * busy * (6 if intent == RISING and day >= DAYS - 4 else 1)
+            often = usual * busy * (12 if intent == RISING and day >= DAYS - 3 else 1)
             number = sum(rng.random() < often / 20 for _ in range(20))
             found += [(begins + timedelta(hours=24 * rng.random()), intent) for _ in range(number)]
     return found
