@@ -34,13 +34,16 @@ class WatchedStore(Store):
         self.times = self.at_once = self.most_at_once = 0
 
     async def study(self, work: Callable[[Database], T]) -> T:
-        self.times += 1
-        self.at_once += 1
-        self.most_at_once = max(self.most_at_once, self.at_once)
-        try:
-            return await super().study(work)
-        finally:
-            self.at_once -= 1
+        def watched(db: Database) -> T:
+            self.times += 1
+            self.at_once += 1
+            self.most_at_once = max(self.most_at_once, self.at_once)
+            try:
+                return work(db)
+            finally:
+                self.at_once -= 1
+
+        return await super().study(watched)
 
 
 @pytest.fixture
