@@ -21,6 +21,9 @@ from bot.sentiment import sentiment_of
 MOST_MESSAGES = 2000
 MOST_LOOKED_AT = 3000  # where each is looked at for what takes long to tell
 MOST_REPLIES = 5000  # of those that were handed on, or rated
+# Going through the messages of an intent takes so many times as long a message as going through
+# those of a period, which ends where enough are found.
+DEARER = 4
 MANY_LABELS = 20_000
 LATER = timedelta(days=30)  # that a hand-off or a verdict comes after its message, at most
 Outcome = Literal["solved", "unsolved"]
@@ -88,7 +91,7 @@ def conversations_of(
             "cohort_since": wanted.cohort.since.isoformat(),
             "cohort_last": last.isoformat(),
         }
-    listed = _listed(wanted, is_rare=bool(wanted.intent) and _is_rare(db, names))
+    listed = _listed(wanted, is_rare=bool(wanted.intent) and _is_rare(db, values))
     # With the plus SQLite goes through the messages that are listed, not through all of the period.
     at = "+asked.created_at" if listed else "asked.created_at"
     checked = _checked(wanted, channel, language, listed)
@@ -116,10 +119,12 @@ def _names(db: Database, intent: str) -> dict[str, str]:
     return {"intents": json.dumps(same), "retired": json.dumps(retired)}
 
 
-def _is_rare(db: Database, names: Mapping[str, str]) -> bool:
+def _is_rare(db: Database, values: Mapping[str, Any]) -> bool:
     """Say whether so few messages have an intent that they are best looked at one by one."""
-    [number] = db.execute(_HOW_MANY, {**names, "many": MANY_LABELS}).fetchone()
-    return bool(number < MANY_LABELS)
+    names = ("intents", "asked_since", "asked_until")
+    given = {name: values[name] for name in names} | {"many": MANY_LABELS}
+    labels, asked = db.execute(_HOW_MANY, given).fetchone()
+    return bool(labels < min(MANY_LABELS, asked / DEARER))
 
 
 def _listed(wanted: AskedFilters, *, is_rare: bool) -> list[str]:
@@ -184,9 +189,12 @@ _INTENTS = """
     SELECT name FROM found WHERE name IS NOT NULL
 """
 _HOW_MANY = """
-    SELECT count(*) FROM (
-        SELECT 1 FROM intent_labels WHERE intent IN (SELECT value FROM json_each(:intents))
-        LIMIT :many)
+    SELECT
+        (SELECT count(*) FROM (
+            SELECT 1 FROM intent_labels WHERE intent IN (SELECT value FROM json_each(:intents))
+            LIMIT :many)),
+        (SELECT count(*) FROM turns
+            WHERE role = 'customer' AND created_at >= :asked_since AND created_at < :asked_until)
 """
 _ON_CHANNEL = """
     EXISTS (SELECT 1 FROM conversations WHERE id = asked.conversation AND channel = :channel)

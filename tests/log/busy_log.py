@@ -28,7 +28,9 @@ TEXTS = {
     "parcel": ("Where is my parcel?", "我的包裹在哪里？", "This is terrible, where is my parcel?"),
     "refund": ("I want my money back", "我要退款", "垃圾，太差了，我要退款"),
     "tents": ("Do you sell tents?", "你们卖帐篷吗？", "Thanks, you sell great tents?"),
+    "gift": ("Can you wrap a gift?", "可以包装成礼物吗？", "Can you wrap this great gift?"),
 }
+OFTEN = (10, 10, 10, 2)  # the last one is rare
 REASONS: tuple[HandoffReason, ...] = ("no_article", "asked_for_person", "complaint", "risk")
 CHANNELS = ("web", "telegram")
 
@@ -53,7 +55,7 @@ class BusyLog:
 
     def _visit(self, name: str, channel: str, at: datetime) -> None:
         rng = self._rng
-        intent = rng.choice([*TEXTS])
+        [intent] = rng.choices([*TEXTS], OFTEN)
         parts = [self._message(name, channel, rng.choice(TEXTS[intent]))]
         if rng.random() < 0.2:
             parts.insert(0, self._message(name, channel, "Hello"))

@@ -46,6 +46,7 @@ def first_in(message: Message, counted: list[Message], since: datetime, until: d
     ("asked", "is_counted"),
     [
         pytest.param({"intent": "parcel"}, lambda m: m.intent == "parcel", id="intent"),
+        pytest.param({"intent": "gift"}, lambda m: m.intent == "gift", id="rare-intent"),
         pytest.param({"intent": "refund"}, lambda m: m.intent == "refund", id="renamed"),
         pytest.param({"intent": "over"}, lambda m: m.intent == "over", id="retired"),
         pytest.param({"intent": "?"}, lambda m: m.intent == "?", id="no-intent"),
@@ -106,7 +107,7 @@ def test_that_customers_who_came_back_are_found(seed: int) -> None:
 def test_that_the_names_of_intents_are_todays() -> None:
     db, _ = logged(1)
 
-    assert intents_asked(db) == ("parcel", "refund", "tents")
+    assert intents_asked(db) == ("gift", "parcel", "refund", "tents")
 
 
 def test_that_pages_follow_each_other() -> None:

@@ -75,7 +75,7 @@ async def test_that_figures_stand_with_plots_and_a_table(
     page = await opened(admin)
 
     assert page.count('<figure class="plot">') == 4
-    assert page.count('class="spark"') == 4  # parcel, refund, tents, no intent
+    assert page.count('class="spark"') == 5  # gift, parcel, refund, tents, no intent
     for shown in ("Solved without a person", "(no intent)", "Why people were asked", "wrote on"):
         assert shown in page
     assert re.search(r'class="number heat-\d+"', page)
@@ -150,7 +150,7 @@ async def test_that_the_table_can_be_had_as_csv(
 
     rows = await table(admin)
     assert rows[0][:3] == ["by", "name", "messages"]
-    assert {row[1] for row in rows[1:]} == {"parcel", "refund", f"'{formula}", "?"}
+    assert {row[1] for row in rows[1:]} == {"gift", "parcel", "refund", f"'{formula}", "?"}
     assert (await audit(store))[0] == "export_analysis"
     assert {row[0] for row in rows[1:]} == {"intent"}
 
