@@ -8,7 +8,7 @@ ENGINE ?= $(if $(wildcard /dev/nvidia0),gpu,cpu)
 TORCH := torch==2.13.0
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps
 
-.PHONY: help run setup test coverage lint format lock bench-serving bench-channels bench-log bench-checks bench-answers bench-injection train-checks bench-retrieval bench-policies bench-off-policy bench-ranking-time bench-replies bench-intents bench-discovery bench-ranking-page prove clean
+.PHONY: help run setup test coverage lint format lock bench-serving bench-channels bench-log bench-checks bench-answers bench-injection train-checks bench-retrieval bench-policies bench-off-policy bench-ranking-time bench-replies bench-intents bench-discovery bench-ranking-page bench-analysis-page bench-alerts prove clean
 .DEFAULT_GOAL := help
 
 help:
@@ -75,6 +75,13 @@ bench-intents: $(VENV)/.dev
 # For example: make bench-discovery DATA=folder-with-the-sets ARGS="--quick"
 bench-discovery: $(VENV)/.dev
 	@$(BIN)/python -m tests.benchmarks.discovery --data $(DATA) $(ARGS)
+
+bench-alerts: $(VENV)/.dev
+	@$(BIN)/python -m tests.benchmarks.alerts $(ARGS)
+
+# For example: make bench-analysis-page ARGS="--turns 20000", or ARGS="--turns 100000 --times 10"
+bench-analysis-page: $(VENV)/.dev
+	@$(BIN)/python -m tests.benchmarks.analysis_page $(ARGS)
 
 # For example: make bench-ranking-page ARGS="--decisions 20000"
 bench-ranking-page: $(VENV)/.dev

@@ -22,6 +22,7 @@ from adapters.telegram import TelegramChannel
 from adapters.terminal import TerminalChannel
 from adapters.web.app import create_app
 from adapters.web.channel import WebChannel
+from bot.analysis_figures import AnalysisFigures
 from bot.background import in_background
 from bot.channels import platforms as platforms_of
 from bot.console import Console
@@ -150,6 +151,7 @@ async def _serve(
         frontdesk.policy_upkeep(console).run(),
         frontdesk.intents_upkeep(console).run(),
         groups.run(),
+        frontdesk.alerts_upkeep(console).run(),
         frontdesk.model.run(console),
         _prepare_actions(frontdesk),
     ):
@@ -187,6 +189,7 @@ def _web_server(
         groups=groups,
         rng=random.SystemRandom(),
         figures=RankingFigures(frontdesk.store, frontdesk.settings.worths, utc_now),
+        analysis=AnalysisFigures(frontdesk.store, utc_now),
         approvals=frontdesk.actions.confirmations if frontdesk.actions else None,
     )
     app = create_app(

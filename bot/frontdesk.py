@@ -15,6 +15,7 @@ from prometheus_client import CollectorRegistry
 from bot.actions import declarations
 from bot.actions.agent import Agent
 from bot.actions.service import Actions
+from bot.alerts_upkeep import AlertsUpkeep
 from bot.background import in_background
 from bot.candidates.approved import ApprovedAnswers
 from bot.candidates.drafts import DraftWriter
@@ -155,6 +156,10 @@ class Frontdesk:
             is_trained=lambda: self.intents.version is not None,
             namer=ModelNamer(self.model.chat_model, self.prompts, self.model.languages),
         )
+
+    def alerts_upkeep(self, console: Console) -> AlertsUpkeep:
+        """Return what tells when something rises beyond chance."""
+        return AlertsUpkeep(self.store, console, utc_now, self.metrics.alerted)
 
     async def begin_telling_intents(self, console: Console) -> None:
         """Take over the classifier, and tell what the rules name that isn't there."""

@@ -4,11 +4,13 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import get_args
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
 
 from bot.breaker import Breaker
 from bot.conversation import Answer
+from bot.intents.report import RiseOf
 from bot.model_calls import Call
 
 _SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2, 4, 8, 16, 32)
@@ -76,6 +78,14 @@ class Metrics:
             ["reason"],
             registry=registry,
         )
+        self._alerts = Counter(
+            "frontdesk_alerts",
+            "Rises beyond chance that were told: of an intent, of hand-offs, of complaints",
+            ["of"],
+            registry=registry,
+        )
+        for of in get_args(RiseOf):
+            self._alerts.labels(of)  # from 0 on: Prometheus sees no increase in a first value
 
         self._model_calls = Counter(
             "frontdesk_model_calls", "Requests to the model", ["outcome"], registry=registry
@@ -111,6 +121,10 @@ class Metrics:
     def shed(self, reason: str) -> None:
         """Count a message that is not answered, by why."""
         self._shed.labels(reason).inc()
+
+    def alerted(self, of: str) -> None:
+        """Count what was told to have risen, by what that is."""
+        self._alerts.labels(of).inc()
 
     def model_skipped(self, reason: str) -> None:
         """Count an answer that the model was not asked for, by why."""

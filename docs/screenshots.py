@@ -1,10 +1,10 @@
 """Take the pictures in docs/images: the page, the admin pages, and a chat of each channel.
 
-.venv/bin/python -m docs.screenshots     (with `ranking` or `groups`: those of that page alone)
+.venv/bin/python -m docs.screenshots     (with `ranking`, `groups` or `analysis`: those alone)
 
 The page and the admin pages are those of the real program with its own engine; the chats are drawn
-from the dialogues of docs/transcripts.md, and the ranking and the groups are those of made logs
-(docs/playing/ranked_log.py, docs/playing/grouped_log.py).
+from the dialogues of docs/transcripts.md, and the ranking, the groups and the analysis are those of
+made logs (docs/playing/ranked_log.py, grouped_log.py and asked_log.py).
 """
 
 import asyncio
@@ -24,6 +24,7 @@ from bot.errors import AttachmentError
 from bot.log.store import Store
 from bot.messages import LANGUAGES, Attachment, Language
 from bot.settings import EXAMPLE_ARTICLES
+from docs.playing import asked_log
 from docs.playing.grouped_log import write_questions
 from docs.playing.picture import as_html
 from docs.playing.ranked_log import write_shop
@@ -56,14 +57,13 @@ WITH_PICTURE: dict[Language, str] = {
 async def main() -> None:
     """Write every picture."""
     async with browser() as opened:
-        wanted = sys.argv[1:]
-        if not wanted:
+        alone = set(sys.argv[1:])
+        if not alone:
             await channels(opened)
             await pages(opened)
-        if not wanted or "ranking" in wanted:
-            await ranking(opened)
-        if not wanted or "groups" in wanted:
-            await groups(opened)
+        for name, take in (("ranking", ranking), ("groups", groups), ("analysis", analysis)):
+            if not alone or name in alone:
+                await take(opened)
 
 
 @contextlib.asynccontextmanager
@@ -195,6 +195,30 @@ async def groups(browser: Browser) -> None:
                 await page.goto(f"{address}/admin/intents/groups?lang={language}")
                 await page.screenshot(path=IMAGES / f"admin-groups-{language}.png")
             await page.close()
+
+
+async def analysis(browser: Browser) -> None:
+    """Take pictures of the page of the analysis, of a made log."""
+    password = secrets.token_urlsafe()
+    with tempfile.TemporaryDirectory() as folder, Store(Path(folder) / "frontdesk.db") as store:
+        await store.write(lambda db: asked_log.write_shop(db, NOW))
+        app = await admin_app(store, lambda: NOW, Prompts.load(), no_files, password)
+        async with serving(app) as address:
+            for language, size, scheme, name in (
+                ("en", {"width": 1200, "height": 900}, "light", "admin-analysis-en"),
+                ("zh", {"width": 1200, "height": 900}, "dark", "admin-analysis-zh"),
+                ("en", PHONE, "dark", "admin-analysis-phone"),
+            ):
+                page = await open_page(browser, size, scheme)
+                await page.goto(f"{address}/admin/login?next=/admin/analysis&lang={language}")
+                await page.locator("input[type=password]").fill(password)
+                await page.keyboard.press("Enter")
+                await page.locator(".choosing").wait_for()
+                while not await page.locator(".plot svg").count():
+                    await page.reload()
+                is_whole = size is not PHONE
+                await page.screenshot(path=IMAGES / f"{name}.png", full_page=is_whole)
+                await page.close()
 
 
 @contextlib.asynccontextmanager

@@ -12,10 +12,11 @@ from typing import TypeVar
 import pytest
 from sqlite_utils import Database
 
+from bot.kept_figures import FRESH, Latest
 from bot.log.store import Store
 from bot.ranking.fixed_order import FixedOrder
 from bot.ranking.rewards import WORTH
-from bot.ranking_figures import FRESH, Figures, Latest, RankingFigures
+from bot.ranking_figures import Figures, RankingFigures
 from tests.adapters.web.dialogues import Clock
 from tests.ranking.shop_log import write_visits
 
@@ -26,20 +27,23 @@ T = TypeVar("T")
 
 
 class WatchedStore(Store):
-    """A store that counts how often, and how many at once, read what may take long."""
+    """A store that counts how often, and how many at once, read a large part of the log."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)
         self.times = self.at_once = self.most_at_once = 0
 
-    async def browse(self, work: Callable[[Database], T]) -> T:
-        self.times += 1
-        self.at_once += 1
-        self.most_at_once = max(self.most_at_once, self.at_once)
-        try:
-            return await super().browse(work)
-        finally:
-            self.at_once -= 1
+    async def study(self, work: Callable[[Database], T]) -> T:
+        def watched(db: Database) -> T:
+            self.times += 1
+            self.at_once += 1
+            self.most_at_once = max(self.most_at_once, self.at_once)
+            try:
+                return work(db)
+            finally:
+                self.at_once -= 1
+
+        return await super().study(watched)
 
 
 @pytest.fixture
@@ -86,7 +90,7 @@ async def test_that_nobody_waits_while_figures_are_being_made(store: Store, cloc
     await write(store, clock, "lately", 2)
     figures = RankingFigures(store, WORTH, clock)
     held = threading.Event()
-    waiting = [asyncio.create_task(store.browse(lambda _: held.wait())) for _ in range(2)]
+    waiting = [asyncio.create_task(store.study(lambda _: held.wait())) for _ in range(2)]
     await asyncio.sleep(0)
 
     first = [await figures.latest(days) for days in (7, 30, 7)]

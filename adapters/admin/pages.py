@@ -17,8 +17,18 @@ from starlette.routing import BaseRoute, Mount, Route
 
 from adapters.admin import guard
 from adapters.admin.actions import ActionPages, Approvals
+from adapters.admin.analysis import AnalysisPages
 from adapters.admin.approved import ApprovedPages, Reload
 from adapters.admin.choices import ChoicePages
+from adapters.admin.filters import (
+    FIELDS,
+    LONGEST_SEARCH,
+    REASONS,
+    audited_query,
+    filters_of,
+    is_looking_closer,
+    query_of,
+)
 from adapters.admin.forms import form_fields
 from adapters.admin.gaps import DraftGap, FindGaps, GapPages
 from adapters.admin.groups import GroupFinder, GroupPages
@@ -27,20 +37,18 @@ from adapters.admin.ranking import RankingPages, signed
 from adapters.rendering import is_web_address
 from adapters.web.language import page_language, remember_language
 from adapters.web.page import OwnFiles, templates
+from bot.analysis_figures import AnalysisFigures
 from bot.errors import AttachmentError
-from bot.log import conversations, reasons, record, transcripts
+from bot.log import asked, conversations, reasons, record, transcripts
 from bot.log.accounts import Accounts, Clock
 from bot.log.store import Store
-from bot.messages import LANGUAGES, Attachment, Language
-from bot.privacy import mask
+from bot.messages import Attachment, Language
 from bot.ranking_figures import RankingFigures
 from prompts import Prompts
 
 HERE = Path(__file__).parent
 LABELS = "admin"
-LONGEST_SEARCH = 200
 LONGEST_FILE_NAME = 100
-_FIELDS = ("q", "channel", "language", "handed_off")
 
 
 Fetch = Callable[[int], Awaitable[tuple[Attachment, bytes]]]
@@ -52,8 +60,8 @@ class Admin:
     `fetch` gets a customer's file by its number in the log, or raises AttachmentError; `approved`
     are the approved answers as the conversations use them, `gaps` groups the open questions and
     `draft_gap` writes an article for one; `groups` groups what no intent fits; `rng` draws which
-    of two replies stands first; `figures` tells how customers are served; `approvals` carries out
-    what tools are asked to change, None without tools.
+    of two replies stands first; `figures` tells how customers are served, `analysis` what they
+    wanted; `approvals` carries out what tools are asked to change, None without tools.
     """
 
     def __init__(
@@ -70,6 +78,7 @@ class Admin:
         groups: GroupFinder,
         rng: random.Random,
         figures: RankingFigures,
+        analysis: AnalysisFigures,
         approvals: Approvals | None = None,
     ) -> None:
         self._store = store
@@ -83,6 +92,7 @@ class Admin:
         self._ranking = RankingPages(store, accounts, self._page, figures)
         self._intents = IntentPages(store, accounts, clock, self._page)
         self._groups = GroupPages(store, accounts, clock, self._page, groups, draft_gap)
+        self._analysis = AnalysisPages(store, accounts, clock, self._page, analysis)
         self._actions = ActionPages(store, accounts, self._page, approvals)
         self._has_actions = approvals is not None
         self._templates = templates(HERE / "templates")
@@ -110,6 +120,7 @@ class Admin:
             *self._ranking.routes(),
             *self._intents.routes(),
             *self._groups.routes(),
+            *self._analysis.routes(),
             *self._actions.routes(),
             Mount("/static", OwnFiles(directory=HERE / "static")),
             Route("/{path:path}", self.missing),
@@ -145,10 +156,10 @@ class Admin:
 
     async def conversations(self, request: Request) -> Response:
         """Show the list, with search and filters."""
-        filters, after = _filters(request), _page_key(request)
+        filters, after = filters_of(request), _page_key(request)
         account = guard.current_session(request).account
         if filters != conversations.Filters():
-            query = await asyncio.to_thread(_audited_query, request)
+            query = await asyncio.to_thread(audited_query, request)
             await self._accounts.record(account, "search", query)
         await self._accounts.record(account, "view_list", _key_text(after) if after else "")
         page = await self._store.browse(
@@ -159,9 +170,13 @@ class Admin:
             "conversations.html",
             page=page,
             filters=filters,
+            given={name: request.query_params.get(name, "") for name in FIELDS},
+            is_closer=is_looking_closer(request),
+            intents=await self._store.browse(asked.intents_asked),
+            reasons=REASONS,
             channels=await self._store.browse(conversations.channels),
             is_filtered=filters != conversations.Filters(),
-            first_page=f"?{_query(request)}" if after else None,
+            first_page=f"?{query_of(request)}" if after else None,
             next_page=_next_page(request, page.next_key),
         )
 
@@ -277,37 +292,13 @@ def file_name(attachment: Attachment, number: int) -> str:
     return kept[-LONGEST_FILE_NAME:] or f"{attachment.kind}-{number}"
 
 
-def _filters(request: Request) -> conversations.Filters:
-    """Return the filters of the address; values that don't exist count as not given."""
-    params = request.query_params
-    language = next((code for code in LANGUAGES if code == params.get("language")), None)
-    return conversations.Filters(
-        text=params.get("q", "")[:LONGEST_SEARCH].strip(),
-        channel=params.get("channel") or None,
-        language=language,
-        handed_off={"yes": True, "no": False}.get(params.get("handed_off", "")),
-        is_open=True if params.get("handed_off") == "open" else None,
-    )
-
-
-def _query(request: Request, **more: str) -> str:
-    given = {name: request.query_params.get(name, "") for name in _FIELDS} | more
-    return urlencode({name: value[:LONGEST_SEARCH] for name, value in given.items() if value})
-
-
-def _audited_query(request: Request) -> str:
-    """Return the search without private data: the audit outlives what the log forgets."""
-    given = {name: mask(request.query_params.get(name, "")) for name in _FIELDS}
-    return urlencode({name: value[:LONGEST_SEARCH] for name, value in given.items() if value})
-
-
 def _page_key(request: Request) -> conversations.PageKey | None:
     at, _, conversation = request.query_params.get("after", "").partition("~")
     return conversations.PageKey(last_turn_at=at, id=conversation) if conversation else None
 
 
 def _next_page(request: Request, key: conversations.PageKey | None) -> str | None:
-    return f"?{_query(request, after=_key_text(key))}" if key else None
+    return f"?{query_of(request, after=_key_text(key))}" if key else None
 
 
 def _key_text(key: conversations.PageKey) -> str:

@@ -1,4 +1,4 @@
-"""Figures of several groups as dots with their intervals, laid out for an SVG."""
+"""Figures of groups as dots with their intervals, and figures over time, laid out for an SVG."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -13,6 +13,8 @@ RIGHT = 16.0
 TOP = 12.0
 ROW = 26.0
 AXIS = 24.0  # the numbers below
+HEIGHT = 150.0  # of a figure over time
+NUMBERS = 44.0  # beside one
 MOST_TICKS = 5
 _STEPS = (1.0, 2.0, 5.0)
 LEAST_SPAN = 0.02  # what is all but equal is not drawn far apart
@@ -81,6 +83,94 @@ def plot(
         ticks=[Tick(x=place(value), text=written(value)) for value in _ticks(first, last)],
         baseline=marks[0].x,
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Point:
+    """A figure of one day or week: where it stands, None without one, and its part of the width."""
+
+    x: float
+    y: float | None
+    left: float
+    width: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Level:
+    """A line across a drawing with its number."""
+
+    y: float
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Curve:
+    """A figure over time; `lines` are the corners of its parts, which days without one divide."""
+
+    width: float
+    height: float
+    bottom: float
+    points: Sequence[Point]
+    lines: Sequence[str]
+    levels: Sequence[Level]
+
+
+def curve(
+    values: Sequence[float | None], written: Callable[[float], str], *, is_whole: bool = False
+) -> Curve | None:
+    """Lay out a figure over time, from 0 on; `written` makes a number's text.
+
+    Numbers of what `is_whole` have no fractions. Returns None where there is nothing to draw.
+    """
+    known = [each for each in values if each is not None]
+    if not known:
+        return None
+    most = max(*known, 1.0 if is_whole else LEAST_SPAN)
+    bottom, step = HEIGHT - AXIS, (WIDTH - NUMBERS - RIGHT) / len(values)
+
+    def height(value: float) -> float:
+        return round(bottom - (bottom - TOP) * value / most, 1)
+
+    points = [
+        Point(
+            x=round(NUMBERS + step * (place + 0.5), 1),
+            y=None if value is None else height(value),
+            left=round(NUMBERS + step * place, 1),
+            width=round(step, 1),
+        )
+        for place, value in enumerate(values)
+    ]
+    return Curve(
+        width=WIDTH,
+        height=HEIGHT,
+        bottom=bottom,
+        points=points,
+        lines=_lines(points),
+        levels=[
+            Level(y=height(value), text=written(value))
+            for value in _ticks(0.0, most)
+            if not is_whole or value == round(value)
+        ],
+    )
+
+
+def spark(values: Sequence[int]) -> str:
+    """Return the corners of a small line, in a drawing of 80 by 20."""
+    most, steps = max(*values, 1), max(1, len(values) - 1)
+    return " ".join(
+        f"{2 + 76 * place / steps:.1f},{18 - 16 * value / most:.1f}"
+        for place, value in enumerate(values)
+    )
+
+
+def _lines(points: Sequence[Point]) -> list[str]:
+    lines: list[list[str]] = [[]]
+    for point in points:
+        if point.y is None:
+            lines.append([])
+        else:
+            lines[-1].append(f"{point.x},{point.y}")
+    return [" ".join(line) for line in lines if line]
 
 
 def _span(low: float, high: float) -> tuple[float, float]:

@@ -15,8 +15,8 @@ from rich.table import Table
 from bot.console import Console
 from bot.errors import IntentsError
 from bot.intents.report import DIMENSIONS, Line, Report, report
-from bot.intents.report_page import as_csv, as_html
-from bot.log.analysis import Message, labelled_intents, messages
+from bot.intents.report_page import as_csv, as_html, told
+from bot.log.analysis import Message, labelled_intents, messages, outdated
 from bot.log.store import open_read_only
 from bot.settings import load_settings
 
@@ -69,8 +69,9 @@ def _messages(since: datetime, until: datetime, labels: Path | None) -> Sequence
     given = _read_labels(labels) if labels else None
     db = open_read_only(load_settings().database)
     try:
-        intents = labelled_intents(db, since) if given is None else given
-        return messages(db, since, until, intents)
+        if given is not None:
+            return messages(db, since, until, given)
+        return messages(db, since, until, labelled_intents(db, since), outdated(db, since))
     finally:
         db.close()
 
@@ -116,8 +117,8 @@ def _print(made: Report) -> None:
     for rise in made.rises:
         terminal.print(
             escape(
-                f"Rose: {rise.intent}, {rise.week} in the last seven days, expected "
-                f"{rise.expected:.1f} (p = {rise.p_value:.2g})."
+                f"Rose: {told(rise.of, rise.intent)}, {rise.number} in the last seven days, "
+                f"expected {rise.expected:.1f} (p = {rise.p_value:.2g})."
             )
         )
     terminal.print(

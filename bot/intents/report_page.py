@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import fields
 from html import escape
 
-from bot.intents.report import DIMENSIONS, Cohort, Line, Report
+from bot.intents.report import DIMENSIONS, Cohort, Dimension, Line, Report, RiseOf, Step
 
 # What a spreadsheet would take for a formula (OWASP, "CSV Injection").
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
@@ -21,17 +21,28 @@ th { font-weight: 600 }
 """
 
 
-def as_csv(report: Report) -> str:
+def as_csv(report: Report, dimensions: Sequence[Dimension] = DIMENSIONS) -> str:
     """Return a row for each intent, language and channel; no cell can run as a formula."""
     out = io.StringIO()
-    names = [each.name for each in fields(Line)]
+    names = [each.name for each in fields(Line) if each.name not in ("weeks", "steps")]
     weeks = [f"week_{number + 1}" for number in range(len(report.whole.weeks))]
     writer = csv.writer(out, lineterminator="\r\n")
-    writer.writerow(["by", *names[:-1], *weeks])
-    for dimension in DIMENSIONS:
+    writer.writerow(["by", *names, *weeks])
+    for dimension in dimensions:
         for line in report.lines[dimension]:
-            values = [getattr(line, name) for name in names[:-1]]
+            values = [getattr(line, name) for name in names]
             writer.writerow([harmless(each) for each in (dimension, *values, *line.weeks)])
+    return out.getvalue()
+
+
+def steps_as_csv(report: Report, line: Line) -> str:
+    """Return a row for each day of a line, or each week of a long period."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\r\n")
+    names = [each.name for each in fields(Step)]
+    writer.writerow(["begins", *names])
+    for start, step in zip(report.starts, line.steps, strict=True):
+        writer.writerow([start.date().isoformat(), *(getattr(step, name) for name in names)])
     return out.getvalue()
 
 
@@ -44,12 +55,17 @@ def harmless(value: object) -> object:
     return "" if value is None else value
 
 
+def told(of: RiseOf, intent: str) -> str:
+    """Return what rose in words."""
+    return {"handoffs": "hand-offs", "complaints": "complaints and risks"}.get(of, intent)
+
+
 def as_html(report: Report) -> str:
     """Return the report as a page; whatever customers or admins wrote is escaped."""
     span = f"{report.since:%Y-%m-%d} – {report.until:%Y-%m-%d}"
     rises = "".join(
-        f"<li><b>{escape(each.intent)}</b>: {each.week} in the last seven days, expected "
-        f"{each.expected:.1f} (p = {each.p_value:.2g})</li>"
+        f"<li><b>{escape(told(each.of, each.intent))}</b>: {each.number} in the last seven days, "
+        f"expected {each.expected:.1f} (p = {each.p_value:.2g})</li>"
         for each in report.rises
     )
     parts = [

@@ -73,6 +73,8 @@ Action = Literal[
     "look_for_groups",
     "decide_group",
     "draft_group",
+    "view_analysis",
+    "export_analysis",
 ]
 
 

@@ -6,8 +6,8 @@ few small look-ups beside it, so a million turns take seconds.
 
 import bisect
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -19,9 +19,9 @@ from bot.sentiment import sentiment_of
 
 UNKNOWN_INTENT = "?"
 # A hand-off so soon after a reply says that the reply did not help.
-_STILL_THE_SAME = timedelta(hours=24)
+STILL_THE_SAME = timedelta(hours=24)
 # Every message was looked through for these when it was answered.
-_CONCERNS: Mapping[str, Concern] = {"risk": "risk", "complaint": "complaint"}
+CONCERNS: Mapping[str, Concern] = {"risk": "risk", "complaint": "complaint"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,8 +31,9 @@ class Message:
     `at` is UTC in ISO 8601.
     `is_solved`: it was answered, not rated down, and no person was asked for or came within a day.
     `handoff` is why its reply was a hand-off, else empty; `verdict` is up, down or empty.
-    `latency_ms` is the time that the reply took, `wait_minutes` until a person answered; None where
-    there is none. `sentiment` is from -1 (bad) to 1.
+    `reply_ms` is the time from its arrival until its reply was stored, `wait_minutes` until a
+    person wrote or settled what was handed off; None where there is none. `sentiment` is from -1
+    (bad) to 1. `is_outdated`: its intent was told by an older classifier than others' are.
     """
 
     turn: str
@@ -45,10 +46,11 @@ class Message:
     is_solved: bool
     handoff: str
     verdict: str
-    latency_ms: float | None
+    reply_ms: float | None
     wait_minutes: float | None
     sentiment: int
     concern: Concern | None
+    is_outdated: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,39 +65,78 @@ class _Asked:
 
 
 @dataclass(frozen=True, slots=True)
-class _People:
-    """When people were asked for, and when they wrote, by conversation, in the order of time."""
+class _HandOff:
+    """Why a reply was a hand-off, and when a person settled that, if one did."""
 
-    asked: Mapping[str, list[str]]
-    wrote: Mapping[str, list[str]]
+    reason: str
+    settled_at: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """What was said since a time: questions, and by the ids of turns what belongs together.
+
+    `answered` has the first reply to each question, `notices` what was told to it later unasked.
+    `instead` has the reply in whose place another went, `gone` those that went without one. `times`
+    are those of replies, `wrote` when people of the team did, by conversation.
+    """
+
+    asked: list[_Asked] = field(default_factory=list)
+    answered: dict[str, str] = field(default_factory=dict)
+    notices: dict[str, list[str]] = field(default_factory=dict)
+    instead: dict[str, str] = field(default_factory=dict)
+    gone: set[str] = field(default_factory=set)
+    times: dict[str, str] = field(default_factory=dict)
+    wrote: dict[str, list[str]] = field(default_factory=dict)
+
+    def replies(self, turn: str) -> list[str]:
+        """Return the replies to a question that stand now, the first one first."""
+        first = self.answered.get(turn)
+        while first in self.instead:
+            first = self.instead[first]
+        return [first, *self.notices.get(turn, ())] if first and first not in self.gone else []
+
+    def waited_ms(self, asked: _Asked) -> float | None:
+        """Return how long a question waited for its first reply."""
+        first = self.answered.get(asked.turn)
+        return None if first is None else max(0.0, 60_000 * _minutes(asked.at, self.times[first]))
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What else is known, by reply or by conversation; times in their order.
+
+    `outdated` are the questions that an older classifier labelled.
+    """
+
+    places: Mapping[str, tuple[str, str]]
+    handoffs: Mapping[str, _HandOff]
+    handed_on: Mapping[str, list[str]]
+    verdicts: Mapping[str, str]
+    intents: Mapping[str, str]
+    outdated: Collection[str]
 
 
 def messages(
-    db: Database, since: datetime, until: datetime, intents: Mapping[str, str]
+    db: Database,
+    since: datetime,
+    until: datetime,
+    intents: Mapping[str, str],
+    outdated: Collection[str] = (),
 ) -> list[Message]:
-    """Return the customers' messages of a period, oldest first; `intents` are by turn."""
-    low, high = since.isoformat(), until.isoformat()
+    """Return the customers' messages of a period, oldest first; `intents` are by turn.
+
+    `outdated` are the turns whose intents an older classifier told.
+    """
+    low = since.isoformat()
+    said = _said(db, since, until)
+    handoffs, handed_on = _handoffs(db, low, said)
     places = {
         row["id"]: (row["customer"], row["channel"])
         for row in _rows(db, "SELECT id, customer, channel FROM conversations", {})
     }
-    reasons, handed_on = _handoffs(db, low)
-    verdicts = _verdicts(db)
-    wrote: dict[str, list[str]] = {}
-    asked: list[_Asked] = []
-    replies: dict[str, tuple[str, float | None]] = {}
-    for row in _rows(db, _TURNS, {"first": first_id(since)}):
-        if row["role"] == "agent":
-            wrote.setdefault(row["conversation"], []).append(row["created_at"])
-        elif row["role"] == "assistant":
-            replies[row["replied_to"]] = (row["id"], row["latency_ms"])
-        elif low <= row["created_at"] < high:
-            at, text = row["created_at"], row["text"]
-            asked.append(
-                _Asked(row["id"], row["conversation"], row["language"], at, sentiment_of(text))
-            )
-    known = _People(handed_on, wrote)
-    return [_message(each, places, replies, reasons, verdicts, known, intents) for each in asked]
+    known = _Known(places, handoffs, handed_on, _verdicts(db, since), intents, outdated)
+    return [_message(each, said, known) for each in said.asked]
 
 
 def labelled_intents(db: Database, since: datetime) -> dict[str, str]:
@@ -115,6 +156,18 @@ def labelled_intents(db: Database, since: datetime) -> dict[str, str]:
     return {turn: name for turn, name in found if name}
 
 
+def outdated(db: Database, since: datetime) -> set[str]:
+    """Return the turns since then whose labels are of another classifier than the newest one's.
+
+    The newest turns are labelled first, so theirs is the newest. What two classifiers tell can't be
+    compared: an intent that only one of them knows would seem to come or go.
+    """
+    if "intent_labels" not in db.table_names():
+        return set()
+    rows = _rows(db, _OUTDATED, {"first": first_id(since)})
+    return {row["turn"] for row in rows}
+
+
 def first_id(at: datetime) -> str:
     """Return the lowest UUIDv7 of a time (RFC 9562): turns since then have no lower one."""
     milliseconds = f"{max(0, int(at.timestamp() * 1000)):012x}"
@@ -130,62 +183,113 @@ def _rows(db: Database, sql: str, values: Mapping[str, Any]) -> Iterator[sqlite3
         cursor.close()
 
 
-def _handoffs(db: Database, low: str) -> tuple[dict[str, str], dict[str, list[str]]]:
-    """Return why a reply was a hand-off, by its turn; and when there was one, by conversation."""
-    reasons: dict[str, str] = {}
+def _said(db: Database, since: datetime, until: datetime) -> _Said:
+    """Return what was said since a time; the questions are those of before `until`."""
+    low, high = since.isoformat(), until.isoformat()
+    said = _Said()
+    waiting: dict[str, list[str]] = {}  # questions without a reply yet, by conversation
+    for row in _rows(db, _TURNS, {"first": first_id(since)}):
+        turn, conversation, at = row["id"], row["conversation"], row["created_at"]
+        stands = row["superseded_by"] is None and row["withdrawn_at"] is None
+        if row["role"] == "assistant":
+            _note_reply(said, row, waiting.pop(conversation, []))
+        elif row["role"] == "agent":
+            if stands:
+                said.wrote.setdefault(conversation, []).append(at)
+        else:
+            waiting.setdefault(conversation, []).append(turn)
+            if stands and low <= at < high:
+                mood = sentiment_of(row["text"])
+                said.asked.append(_Asked(turn, conversation, row["language"], at, mood))
+    for times in said.wrote.values():
+        times.sort()  # a clock may have been set back between two turns
+    return said
+
+
+def _note_reply(said: _Said, row: sqlite3.Row, waiting: list[str]) -> None:
+    """Note a reply, which answers all questions since the last one, or tells one more of it."""
+    reply, asked = row["id"], row["replied_to"] or ""  # an erased question is no more
+    if row["superseded_by"] is not None:
+        said.instead[reply] = row["superseded_by"]
+    elif row["withdrawn_at"] is not None:
+        said.gone.add(reply)
+    said.times[reply] = row["created_at"]
+    if asked in said.answered:
+        said.notices.setdefault(asked, []).append(reply)
+    for turn in [*waiting, asked]:
+        said.answered.setdefault(turn, reply)
+
+
+def _handoffs(
+    db: Database, low: str, said: _Said
+) -> tuple[dict[str, _HandOff], dict[str, list[str]]]:
+    """Return the hand-offs that stand, by the reply; and when there was one, by conversation."""
+    handoffs: dict[str, _HandOff] = {}
     times: dict[str, list[str]] = {}
     for row in _rows(db, _HANDOFFS, {"low": low}):
-        reasons[row["turn"]] = row["reason"]
-        times.setdefault(row["conversation"], []).append(row["created_at"])
-    return reasons, times
+        if row["turn"] not in said.instead and row["turn"] not in said.gone:
+            handoffs[row["turn"]] = _HandOff(row["reason"], row["settled_at"])
+            times.setdefault(row["conversation"], []).append(row["created_at"])
+    return handoffs, times
 
 
-def _verdicts(db: Database) -> dict[str, str]:
-    """Return the newest verdict on each reply that was not taken back."""
-    rows = _rows(db, "SELECT turn, verdict FROM feedback ORDER BY id", {})
-    newest = {row["turn"]: row["verdict"] for row in rows}
-    return {turn: verdict for turn, verdict in newest.items() if verdict != "withdrawn"}
+def _verdicts(db: Database, since: datetime) -> dict[str, str]:
+    """Return the newest verdict on each reply since then, of those that were not taken back.
+
+    The newest of a customer and a way of telling it counts; another way's may stand beside it.
+    """
+    told: dict[str, dict[tuple[str, str, str], str]] = {}
+    for row in _rows(db, _VERDICTS, {"first": first_id(since)}):
+        by_way = told.setdefault(row["turn"], {})
+        way = (row["channel"], row["customer"], row["origin"])
+        by_way.pop(way, None)  # the newest one comes last
+        by_way[way] = row["verdict"]
+    standing = {
+        turn: [verdict for verdict in by_way.values() if verdict != "withdrawn"]
+        for turn, by_way in told.items()
+    }
+    return {turn: verdicts[-1] for turn, verdicts in standing.items() if verdicts}
 
 
-def _message(
-    asked: _Asked,
-    places: Mapping[str, tuple[str, str]],
-    replies: Mapping[str, tuple[str, float | None]],
-    reasons: Mapping[str, str],
-    verdicts: Mapping[str, str],
-    people: _People,
-    intents: Mapping[str, str],
-) -> Message:
+def _message(asked: _Asked, said: _Said, known: _Known) -> Message:
     conversation, at = asked.conversation, asked.at
-    customer, channel = places[conversation]
-    reply, latency = replies.get(asked.turn, ("", None))
-    verdict, reason = verdicts.get(reply, ""), reasons.get(reply, "")
+    customer, channel = known.places[conversation]
+    replies = said.replies(asked.turn)
+    handoff = next((known.handoffs[each] for each in replies if each in known.handoffs), None)
+    verdict = next((known.verdicts[each] for each in replies if each in known.verdicts), "")
     needed = any(
         _is_soon_after(times[conversation], at)
-        for times in (people.asked, people.wrote)
+        for times in (known.handed_on, said.wrote)
         if conversation in times
     )
-    came = _first(people.wrote.get(conversation, ()), at, "9999") if needed or reason else ""
+    reason = handoff.reason if handoff else ""
     return Message(
         turn=asked.turn,
         conversation=conversation,
         customer=customer,
         channel=channel,
         language=asked.language,
-        intent=intents.get(asked.turn, UNKNOWN_INTENT),
+        intent=known.intents.get(asked.turn, UNKNOWN_INTENT),
         at=at,
-        is_solved=bool(reply) and not reason and not needed and verdict != "down",
+        is_solved=bool(replies) and not handoff and not needed and verdict != "down",
         handoff=reason,
         verdict=verdict,
-        latency_ms=latency,
-        wait_minutes=_minutes(at, came) if came and reason else None,
+        reply_ms=said.waited_ms(asked),
+        wait_minutes=_wait(at, handoff, said.wrote.get(conversation, ())) if handoff else None,
         sentiment=asked.sentiment,
-        concern=_CONCERNS.get(reason),
+        concern=CONCERNS.get(reason),
+        is_outdated=asked.turn in known.outdated,
     )
 
 
+def _wait(at: str, handoff: _HandOff, wrote: Sequence[str]) -> float | None:
+    """Return the minutes until a person wrote, or settled it without; None while nobody did."""
+    came = [each for each in (_first(wrote, at, "9999"), handoff.settled_at) if each]
+    return max(0.0, _minutes(at, min(came))) if came else None
+
+
 def _is_soon_after(times: Sequence[str], at: str) -> bool:
-    day_later = (datetime.fromisoformat(at) + _STILL_THE_SAME).isoformat()
+    day_later = (datetime.fromisoformat(at) + STILL_THE_SAME).isoformat()
     return bool(_first(times, at, day_later))
 
 
@@ -200,11 +304,19 @@ def _minutes(start: str, end: str) -> float:
 
 
 _HANDOFFS = """
-    SELECT turn, conversation, reason, created_at FROM handoffs
+    SELECT turn, conversation, reason, created_at, settled_at FROM handoffs
     WHERE created_at >= :low ORDER BY created_at
 """
+_VERDICTS = """
+    SELECT turn, channel, customer, origin, verdict FROM feedback WHERE turn >= :first ORDER BY id
+"""
+# What the bot wrote is long, and of no interest here.
 _TURNS = """
-    SELECT id, conversation, role, text, language, created_at, replied_to, latency_ms FROM turns
-    WHERE id >= :first AND superseded_by IS NULL AND withdrawn_at IS NULL
-    ORDER BY id
+    SELECT id, conversation, role, CASE role WHEN 'customer' THEN text END AS text, language,
+        created_at, replied_to, superseded_by, withdrawn_at
+    FROM turns WHERE id >= :first ORDER BY id
+"""
+_OUTDATED = """
+    SELECT turn FROM intent_labels WHERE turn >= :first AND source = 'model' AND model <> (
+        SELECT model FROM intent_labels WHERE source = 'model' ORDER BY turn DESC LIMIT 1)
 """

@@ -13,6 +13,7 @@ from typing import Any
 from sqlite_utils import Database
 
 from bot.knowledge.words import HAN, content_words, words
+from bot.log.asked import AskedFilters, conversations_of
 from bot.log.rows import as_value, select
 from bot.messages import Language
 
@@ -33,13 +34,17 @@ class PageKey:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Filters:
-    """Which conversations are wanted; None and the empty text mean all."""
+    """Which conversations are wanted; None and the empty text mean all.
+
+    `asked` says that one message of a customer in it must fit; `language` then is that message's.
+    """
 
     text: str = ""
     channel: str | None = None
     language: Language | None = None
     handed_off: bool | None = None
     is_open: bool | None = None
+    asked: AskedFilters | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,7 +108,7 @@ def conversations(
     what is open is asked for, all that is urgent stands before the rest of the first page.
     """
     filters = filters or Filters()
-    conditions, values = _conditions(filters, after)
+    conditions, values = _conditions(db, filters, after)
     urgent: tuple[ConversationSummary, ...] = ()
     if filters.is_open:
         urgent = () if after else _urgent(db, filters)
@@ -127,7 +132,7 @@ def conversations(
 
 def _urgent(db: Database, filters: Filters) -> tuple[ConversationSummary, ...]:
     """Return all conversations that fit the filters and have something urgent, newest first."""
-    conditions, values = _conditions(filters, None)
+    conditions, values = _conditions(db, filters, None)
     where = " AND ".join([*conditions, f"c.id IN ({_URGENT})"])
     rows = select(db, f"{_SUMMARY} WHERE {where} ORDER BY +c.last_turn_at DESC, c.id DESC", values)
     matches = _matches(db, filters.text, [row["id"] for row in rows])
@@ -161,7 +166,7 @@ def conversation(db: Database, name: str) -> ConversationSummary | None:
 
 def _by_time(filters: Filters) -> str:
     # With the plus SQLite sorts what was found, instead of looking for it along the index by time.
-    plus = "+" if filters.text.strip() else ""
+    plus = "+" if filters.text.strip() or filters.asked else ""
     return f"{plus}c.last_turn_at DESC, {plus}c.id DESC"
 
 
@@ -177,7 +182,9 @@ _FOUND = f"""
 """
 
 
-def _conditions(filters: Filters, after: PageKey | None) -> tuple[list[str], dict[str, Any]]:
+def _conditions(
+    db: Database, filters: Filters, after: PageKey | None
+) -> tuple[list[str], dict[str, Any]]:
     conditions = ["1"]
     values: dict[str, Any] = {}
     if filters.text.strip():
@@ -187,7 +194,11 @@ def _conditions(filters: Filters, after: PageKey | None) -> tuple[list[str], dic
     if filters.channel is not None:
         conditions.append("c.channel = :channel")
         values["channel"] = filters.channel
-    if filters.language is not None:
+    if filters.asked is not None:
+        found, more = conversations_of(db, filters.asked, filters.channel, filters.language)
+        conditions.append(f"c.id IN ({found})")
+        values |= more
+    elif filters.language is not None:
         conditions.append("c.language = :language")
         values["language"] = filters.language
     if filters.is_open is not None:

@@ -683,6 +683,33 @@ def m013_intent_groups(db: Database) -> None:
     )
 
 
+@migrations()
+def m014_alerts(db: Database) -> None:
+    """What rose beyond chance and was told; customers' turns by time, and by intent."""
+    _create(
+        db,
+        # `of` says what rose: an intent, hand-offs, or complaints; `intent` is empty but for the
+        # first. `number` is how many there were in so many `days`, `expected` how many from before.
+        """
+        CREATE TABLE alerts (
+            id INTEGER PRIMARY KEY,
+            day TEXT NOT NULL,
+            of TEXT NOT NULL CHECK (of IN ('intent', 'handoffs', 'complaints')),
+            intent TEXT NOT NULL,
+            days INTEGER NOT NULL,
+            number INTEGER NOT NULL,
+            expected REAL NOT NULL,
+            p_value REAL NOT NULL,
+            created_at TEXT NOT NULL,
+            UNIQUE (day, of, intent)
+        ) STRICT
+        """,
+        # Without these, the messages of a period, or of an intent, are looked for among all.
+        "CREATE INDEX turns_asked ON turns (created_at) WHERE role = 'customer'",
+        "CREATE INDEX intent_labels_by_intent ON intent_labels (intent, turn)",
+    )
+
+
 def _create(db: Database, *statements: str) -> None:
     # Not executescript(): that commits, and a migration must be one transaction with its record.
     for statement in statements:

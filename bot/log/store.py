@@ -33,6 +33,7 @@ T = TypeVar("T")
 
 READERS = 2
 BROWSERS = 2
+STUDENTS = 1
 # Slack wants its acknowledgement within 3 seconds, and nobody else waits longer.
 LONGEST_WAIT_SECONDS = 2.0
 LOCKED_SECONDS = 1.5  # that another program may hold the database; less than the longest wait
@@ -59,6 +60,7 @@ class Store:
         self._is_closed = False
         self._readers = _Readers(path, READERS)
         self._browsers = _Readers(path, BROWSERS)
+        self._students = _Readers(path, STUDENTS)
         self._check = BackgroundCheck(path) if _is_large(path) else None
         self._writer = Writer(db)
 
@@ -104,6 +106,10 @@ class Store:
         """Run `work`, which may take long, with a read-only connection; `read` doesn't wait."""
         return await self._read(self._browsers, work)
 
+    async def study(self, work: Callable[[Database], T]) -> T:
+        """Run `work` that reads a large part of the log, one after the other; nobody else waits."""
+        return await self._read(self._students, work)
+
     def close(self) -> None:
         """Commit what waits and close every connection; a second call does nothing."""
         with self._closing:
@@ -113,7 +119,9 @@ class Store:
         if self._check:
             self._check.stop()
         # The writer goes last: only the last connection to a file brings its WAL into it.
-        self._browsers.interrupt()
+        for readers in (self._students, self._browsers):
+            readers.interrupt()
+        self._students.close()
         self._browsers.close()
         self._readers.close()
         self._writer.close()

@@ -37,8 +37,8 @@ PAUSE_SECONDS = 0.05
 async def measure(path: Path) -> list[dict[str, Any]]:
     """Return a row for the page while its figures are made, and one for it afterwards."""
     with Store(path) as store:
-        last = await store.read(_last)
-        app = await admin_app(store, lambda: last, Prompts.load(), _no_files, PASSWORD)
+        last = await store.read(time_of_last)
+        app = await admin_app(store, lambda: last, Prompts.load(), no_files, PASSWORD)
         transport = httpx.ASGITransport(app)
         async with httpx.AsyncClient(
             transport=transport, base_url=BASE, headers={"Origin": BASE}
@@ -82,12 +82,14 @@ def _row(took: list[float]) -> dict[str, Any]:
     }
 
 
-def _last(db: Any) -> datetime:
+def time_of_last(db: Any) -> datetime:
+    """Return when the last turn of a log was."""
     [at] = db.execute("SELECT max(created_at) FROM turns").fetchone()
     return datetime.fromisoformat(at or BEGINNING.isoformat())
 
 
-async def _no_files(number: int) -> tuple[Attachment, bytes]:
+async def no_files(number: int) -> tuple[Attachment, bytes]:
+    """Have no files."""
     raise AttachmentError("There are no files.")
 
 

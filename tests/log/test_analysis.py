@@ -7,13 +7,28 @@ from sqlite_utils import Database
 
 from bot.intents.classifier import Found
 from bot.intents.wanted import Wanted
-from bot.log import feedback
+from bot.log import feedback, inbox, notices, outbox, record
 from bot.log import intents as labels
-from bot.log.analysis import UNKNOWN_INTENT, Message, first_id, labelled_intents, messages
+from bot.log.analysis import (
+    UNKNOWN_INTENT,
+    Message,
+    first_id,
+    labelled_intents,
+    messages,
+    outdated,
+)
 from bot.log.migrations import migrations
 from bot.log.turns import add_turn
-from bot.messages import ConversationId, Feedback, TurnId, Verdict
-from tests.log.writing import exchange
+from bot.messages import (
+    Candidate,
+    ConversationId,
+    Dialogue,
+    Feedback,
+    TurnId,
+    Verdict,
+    Withdrawal,
+)
+from tests.log.writing import answer, exchange, receive, reply
 from tests.small_shop import NOW, incoming
 
 DAY = timedelta(days=1)
@@ -143,3 +158,100 @@ def test_that_a_log_of_before_labels_can_be_read() -> None:
     migrations.apply(before, stop_before="m012_intents")
 
     assert labelled_intents(before, NOW) == {}
+
+
+def test_that_all_messages_of_a_burst_got_the_answer(db: Database) -> None:
+    batch = [receive(db, incoming(text)) for text in ("Hello", "where is", "my parcel?")]
+    reply(db, batch, handoff="no_article")
+
+    assert [(each.handoff, each.reply_ms) for each in found(db)] == [("no_article", 300_000)] * 3
+
+
+def test_that_the_time_to_the_reply_counts_from_the_messages_arrival(db: Database) -> None:
+    waiting = receive(db, incoming("Where is my parcel?"))
+    assert record.exchange(db, [waiting], answer(waiting.text), NOW + timedelta(hours=2))
+
+    assert [each.reply_ms for each in found(db)] == [2 * 3_600_000]
+
+
+def test_that_an_edited_message_counts_once_and_its_hand_off_is_over(db: Database) -> None:
+    exchange(db, incoming("Do you sell tents?"))
+    exchange(db, incoming("Get me a person", key="edit:1"), ("p1",), handoff="asked_for_person")
+    exchange(db, incoming("Do you sell boots?", key="edit:2", edits="edit:1"), ("p1",))
+
+    told = [(each.handoff, each.is_solved) for each in found(db)]
+    assert told == [("", True), ("", True)]
+
+
+def test_that_the_rest_of_a_burst_has_the_answer_to_its_edited_part(db: Database) -> None:
+    texts = [incoming("My parcel", key="part:1"), incoming("a person!", key="part:2")]
+    first = reply(db, [receive(db, text) for text in texts], handoff="asked_for_person")
+    outbox.start_sending(db, first, ("p1",))
+    outbox.sent(db, first, ("p1",), NOW)
+    exchange(db, incoming("where is it?", key="part:3", edits="part:2"), ("p1",))
+
+    assert [(each.handoff, each.is_solved) for each in found(db)] == [("", True), ("", True)]
+
+
+def test_that_a_deleted_message_is_not_counted(db: Database) -> None:
+    exchange(db, incoming("Where is my parcel?", key="first"), ("p1",), handoff="no_article")
+    withdrawn = inbox.withdraw(db, Withdrawal(channel="test", event_key="first"), NOW)
+    assert withdrawn
+    record.retraction(db, withdrawn, NOW)
+
+    assert found(db) == []
+
+
+def test_that_what_is_told_later_leaves_the_first_replys_time_and_reason(db: Database) -> None:
+    first = exchange(db, incoming("Cancel my order"), ("p1",), handoff="approval")
+    dialogue = Dialogue(channel="test", address="ada", customer="customer-ada")
+    told = Candidate(source="action", text="It is cancelled.")
+    later = NOW + timedelta(minutes=30)
+    assert notices.notice(db, dialogue, first.turn, told, "en", "test/1", later)
+    rate(db, first.turn, "up")
+
+    [message] = found(db)
+
+    assert (message.handoff, message.verdict, message.is_solved) == ("approval", "up", False)
+    assert message.reply_ms == 300_000
+    assert message.wait_minutes == pytest.approx(30)
+
+
+def test_that_a_settled_hand_off_waits_no_longer(db: Database) -> None:
+    exchange(db, incoming("I want to complain"), handoff="complaint")
+    exchange(db, incoming("Do you sell tents?", address="bob"))
+    [waiting, other] = found(db)
+    assert (waiting.wait_minutes, other.wait_minutes) == (None, None)
+    record.settle(db, waiting.conversation, NOW + timedelta(minutes=45))
+
+    assert [each.wait_minutes for each in found(db)] == [45, None]
+
+
+def test_that_a_thumb_stands_when_another_way_of_telling_it_is_taken_back(db: Database) -> None:
+    outgoing = exchange(db, incoming("Where is my parcel?"))
+    rate(db, outgoing.turn, "up", "a")
+    reaction = Feedback(
+        channel="test",
+        event_key="b",
+        customer="customer-ada",
+        verdict="withdrawn",
+        origin="reaction",
+        turn=outgoing.turn,
+    )
+    assert feedback.rate(db, reaction, NOW)
+
+    assert [each.verdict for each in found(db)] == ["up"]
+
+
+def test_that_labels_of_an_older_classifier_are_told_apart(db: Database) -> None:
+    for text in ("Tents?", "Boots?", "Maps?"):
+        exchange(db, incoming(text))
+    turns = [each.turn for each in found(db)]
+    told = Found("likely", 0.8)
+    for turn, model in zip(turns, ("old", "old", "new"), strict=True):
+        labels.tell(db, {TurnId(turn): Wanted(found=(told,), model=model)}, NOW)
+    labels.label(db, turns[1], "boots", "admin", NOW)
+
+    assert outdated(db, NOW - DAY) == {turns[0]}
+    read = messages(db, NOW - DAY, NOW + DAY, {}, outdated(db, NOW - DAY))
+    assert [each.is_outdated for each in read] == [True, False, False]

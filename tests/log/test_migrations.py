@@ -27,6 +27,7 @@ NAMES = [
     "m011_corrections",
     "m012_intents",
     "m013_intent_groups",
+    "m014_alerts",
 ]
 AT = "2026-03-01T09:30:00+00:00"
 ROWS: dict[str, list[tuple[str, list[object]]]] = {
@@ -104,6 +105,7 @@ ROWS: dict[str, list[tuple[str, list[object]]]] = {
         ("intent_group_members", ["t1", 1, 1, 0]),
         ("intent_group_runs", [1, 100, 1, AT, AT]),
     ],
+    "m014_alerts": [("alerts", [1, "2026-03-01", "intent", "退货", 7, 20, 4.5, 0.0001, AT])],
 }
 
 

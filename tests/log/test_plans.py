@@ -7,16 +7,30 @@ import pytest
 from sqlite_utils import Database
 
 from bot.intents.classifier import Found
+from bot.intents.report import Rise
 from bot.intents.wanted import Wanted
-from bot.log import dialogues, erasure, export, feedback, gaps, inbox, outbox, preferences, record
+from bot.log import (
+    alerts,
+    conversations,
+    dialogues,
+    erasure,
+    export,
+    feedback,
+    gaps,
+    inbox,
+    outbox,
+    preferences,
+    record,
+)
 from bot.log import intents as labels
+from bot.log.asked import AskedFilters, Cohort
 from bot.messages import Feedback, Withdrawal
 from tests.log.writing import LATER, exchange, receive
 from tests.small_shop import NOW, incoming
 
 PARTIAL = ("inbox_unanswered", "inbox_withdrawn", "outbox_unsettled", "erasures_")
-# Rare, and SQLite's search index has no other way.
-UNAVOIDABLE = ("turn_search", "erased", "sqlite_master", "CONSTANT ROW")
+# Rare, and SQLite's search index has no other way; or a list that was given, or what was found.
+UNAVOIDABLE = ("turn_search", "erased", "sqlite_master", "CONSTANT ROW", "json_each", "(subquery-")
 
 
 HANDED_ON = "a person, please"
@@ -85,6 +99,16 @@ def tell(db: Database) -> None:
     labels.tell(db, {asked.id: wanted}, NOW)
 
 
+def look_closer(db: Database) -> None:
+    cohort = Cohort(origin=NOW, since=NOW, until=LATER)
+    for wanted in (
+        AskedFilters(since=NOW, intent="dogs", reason="any", verdict="down", is_annoyed=True),
+        AskedFilters(since=NOW, until=LATER, intent="?", reason="concern", outcome="solved"),
+        AskedFilters(since=NOW, until=LATER, cohort=cohort),
+    ):
+        conversations.conversations(db, conversations.Filters(asked=wanted, channel="test"))
+
+
 def judge(db: Database) -> None:
     reply = exchange(db, incoming("Dogs?")).turn
     assert preferences.correct(db, reply, "Welcome.", "admin", NOW)
@@ -107,6 +131,8 @@ WORK: dict[str, Callable[[Database], object]] = {
     "dialogues": read,
     "gaps": look_at_gaps,
     "judge": judge,
+    "closer": look_closer,
+    "alert": lambda db: alerts.tell(db, [Rise(number=9, expected=1.0, p_value=0.0)], NOW),
     "intents": tell,
 }
 

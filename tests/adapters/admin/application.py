@@ -12,6 +12,7 @@ from adapters.admin.pages import Fetch
 from adapters.web.app import create_app
 from adapters.web.channel import WebChannel
 from bot.actions.confirmations import Confirmations
+from bot.analysis_figures import AnalysisFigures
 from bot.candidates.approved import ApprovedAnswers
 from bot.console import Console
 from bot.groups_upkeep import GroupsUpkeep
@@ -66,6 +67,7 @@ async def admin_app(
         draft_gap=GapWriter(ChatModel(url=NO_MODEL, name="none"), prompts, ()).draft,
         rng=random.Random(7),
         figures=RankingFigures(store, WORTH, clock),
+        analysis=AnalysisFigures(store, clock),
         approvals=approvals,
     )
     web = WebChannel(ScriptedInbox(store), store)
