@@ -1,5 +1,6 @@
 """What many tests start from: an empty database, the texts, a seeded random generator."""
 
+import importlib
 import os
 import random
 from collections.abc import AsyncIterator, Iterator, Sequence
@@ -76,5 +77,7 @@ def articles(tmp_path: Path) -> Path:
 
 @pytest_asyncio.fixture
 async def vllm() -> AsyncIterator[FakeVllm]:
+    # A program loads it at its start. Here the first request would, in its own time limit.
+    importlib.import_module("bot.model_library")
     async with FakeVllm() as fake:
         yield fake

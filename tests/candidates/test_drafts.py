@@ -15,7 +15,15 @@ from bot.model_calls import Call
 from bot.understanding import understand
 from prompts import Prompts
 from tests.fakes.vllm_api import MODEL, Break, FakeVllm, Fault, log_probability
-from tests.small_shop import NO_MODEL, QUESTION, RETURNS_EN, RETURNS_ZH, hit, passage
+from tests.small_shop import (
+    DEADLINE_SECONDS,
+    NO_MODEL,
+    QUESTION,
+    RETURNS_EN,
+    RETURNS_ZH,
+    hit,
+    passage,
+)
 
 LONGEST = 160
 GOOD: dict[Language, str] = {
@@ -429,7 +437,8 @@ async def test_that_a_stop_ends_the_request_and_leaves_what_is_visible(vllm: Fak
     vllm.says(SENTENCES, broken=Break.stalls(12))
     reader, stopped = Reader(), asyncio.Event()
     writing = asyncio.create_task(write_along(vllm.url, reader, stopped=stopped))
-    await reader.seen.wait()
+    async with asyncio.timeout(DEADLINE_SECONDS):
+        await reader.seen.wait()
 
     stopped.set()
     shown = await writing
