@@ -208,11 +208,11 @@ class Knowledge:
         """Return the best passages of the likeliest articles, best article and passage first.
 
         An article in another language counts where none in the question's own answers it.
-        `history` are the turns before, oldest first, customer and bot in turn: a question that no
-        article answers by itself is searched with them too, and of one that names nothing ("And
-        how long?") only what is found with them counts. Where the encoder would take longer than
-        `encoder_seconds`, words alone decide. `audience` are the names that the asker has: what is
-        for others is as if it were not there. An article whose file was deleted is passed over,
+        `history` are the turns before, oldest first, customer and bot in turn: what is found with
+        them counts where it is clearly likelier than what the question finds by itself, and of one
+        that names nothing ("And how long?") nothing else does. Where the encoder would take longer
+        than `encoder_seconds`, words alone decide. `audience` are the names that the asker has: what
+        is for others is as if it were not there. An article whose file was deleted is passed over,
         also before a sync takes it out.
         """
         weighed = await self.weigh(
@@ -239,7 +239,8 @@ class Knowledge:
         collection = await self._view(audience)
         alone = await self._weigh(collection, question, language, encoder_seconds)
         is_bare = names_nothing(question)
-        if not history or (alone.best >= ENOUGH and not is_bare):
+        can_be_likelier = alone.best + CLEARLY < 1
+        if not history or not (can_be_likelier or is_bare):
             return alone
         left = max(encoder_seconds - (time.monotonic() - started), 0.0)
         longer = in_context(question, history, language)
@@ -249,6 +250,8 @@ class Knowledge:
             return alone
         # What was talked of is found again, whatever is asked now: that alone is no answer.
         is_doubtful = not is_bare and not alone.has_words_of_it(together.order[0])
+        if is_doubtful and alone.best >= ENOUGH:
+            return alone
         return replace(together, is_doubtful=is_doubtful)
 
     async def _there(self, names: Sequence[str], number: int) -> list[str]:
