@@ -211,9 +211,9 @@ class Knowledge:
         `history` are the turns before, oldest first, customer and bot in turn: what is found with
         them counts where it is clearly likelier than what the question finds by itself, and of one
         that names nothing ("And how long?") nothing else does. Where the encoder would take longer
-        than `encoder_seconds`, words alone decide. `audience` are the names that the asker has: what
-        is for others is as if it were not there. An article whose file was deleted is passed over,
-        also before a sync takes it out.
+        than `encoder_seconds`, words alone decide. `audience` are the names that the asker has:
+        what is for others is as if it were not there. An article whose file was deleted is passed
+        over, also before a sync takes it out.
         """
         weighed = await self.weigh(
             question,

@@ -171,7 +171,8 @@ async def _main(options: argparse.Namespace) -> None:
     ]
     made = MadeVectors()
     speed = [await timed(size, questions, made) for size in options.sizes]
-    print_table(speed)
+    if speed:
+        print_table(speed)
     if options.json:
         figures = {"sets": rows, "speed": speed}
         options.json.write_text(json.dumps(figures, indent=1), encoding="utf-8")
