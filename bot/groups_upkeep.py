@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import sqlite3
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
@@ -80,7 +81,7 @@ class GroupsUpkeep:
         self._asked.clear()
         try:
             await self._find()
-        except FrontdeskError as err:
+        except (FrontdeskError, sqlite3.Error) as err:
             self.has_failed = True
             self._console.warn(f"The log's messages can't be grouped now: {err}")
         finally:
@@ -122,5 +123,8 @@ class GroupsUpkeep:
         now = self._now()
         if now - self._tried < EVERY:
             return False
-        newest = await self._store.browse(group_runs.newest_run)
+        try:
+            newest = await self._store.browse(group_runs.newest_run)
+        except (FrontdeskError, sqlite3.Error):
+            return True  # the run will tell what is wrong
         return newest is None or now - datetime.fromisoformat(newest.ended_at) >= EVERY

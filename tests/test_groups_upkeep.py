@@ -290,6 +290,38 @@ async def test_that_a_run_that_fails_is_told_and_changes_nothing(
     assert await desk.upkeep.halves(INVOICES) == []
 
 
+async def test_that_a_failed_read_or_write_ends_no_upkeep(
+    desk: Desk, capsys: pytest.CaptureFixture[str]
+) -> None:
+    await desk.ask(*INVOICES)
+
+    async def close_meanwhile(task: Task) -> Grouped:
+        await desk.store.write(lambda db: db.execute("DROP TABLE intent_group_runs"))
+        return await desk.group(task)
+
+    desk.now = NOW + AFTER_START
+    upkeep = GroupsUpkeep(
+        desk.store, close_meanwhile, Console(), lambda: desk.now, is_trained=lambda: False
+    )
+    await upkeep.find()
+    assert upkeep.has_failed
+    assert "can't be grouped now" in capsys.readouterr().err
+
+    desk.now += EVERY
+    await upkeep.check()
+    assert upkeep.has_failed
+    assert not upkeep.is_looking
+    assert "can't be grouped now" in capsys.readouterr().err
+
+
+async def test_that_a_child_process_that_can_not_begin_is_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("sys.executable", "/nowhere/python")
+    with pytest.raises(IntentsError, match="could not be grouped"):
+        await in_child(Task(texts=INVOICES))
+
+
 async def test_that_it_looks_once_a_day_and_not_at_the_start(desk: Desk) -> None:
     await desk.ask(*INVOICES)
     await desk.upkeep.check()

@@ -113,16 +113,7 @@ async def in_child(task: Task) -> Grouped:
     Raises IntentsError where it fails.
     """
     given = json.dumps(asdict(task) | {"confirmed": _as_lists(task.confirmed)}).encode()
-    child = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "bot.intents.grouping",
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-        # numpy would take all cores for a product.
-        env={**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
-    )
+    child = await _child()
     try:
         out, err = await child.communicate(given)
     finally:
@@ -133,6 +124,22 @@ async def in_child(task: Task) -> Grouped:
         said = err.decode(errors="replace").strip()[-_LONGEST_COMPLAINT:]
         raise IntentsError(f"The messages could not be grouped ({said or child.returncode}).")
     return _as_grouped(json.loads(out))
+
+
+async def _child() -> asyncio.subprocess.Process:
+    try:
+        return await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "bot.intents.grouping",
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            # numpy would take all cores for a product.
+            env={**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
+        )
+    except OSError as err:
+        raise IntentsError(f"The messages could not be grouped ({err.strerror}).") from err
 
 
 def _as_lists(confirmed: Mapping[str, Collection[int]]) -> dict[str, list[int]]:
