@@ -194,10 +194,10 @@ class GroupPages:
         found = await self._found(request)
         if found is None:
             return await self._list(request, "group_gone")
-        name = name or _name_of(found, set(turns))
         account, now = guard.current_session(request).account, self._clock()
+        called = name or _name_of(found, set(turns))
         new = await self._store.write(
-            lambda db: groups.split(db, found.id, turns, name, account, now)
+            lambda db: groups.split(db, found.id, turns, called, account, now, is_named=bool(name))
         )
         if new is None:
             return await self._one(request, problem)

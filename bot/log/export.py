@@ -126,10 +126,14 @@ def _intents(db: Database, channel: str, customer: str) -> list[dict[str, Any]]:
 
 
 def _groups(db: Database, channel: str, customer: str) -> list[dict[str, Any]]:
-    """Return with which messages of others this customer's were put together, by the group."""
+    """Return this customer's messages that are in a group, and its name, if a person gave it.
+
+    A name that nobody gave comes from the words of others, too.
+    """
     return list(
         db.query(
-            "SELECT turns.created_at AS time, turns.text AS message, intent_groups.name AS 'group'"
+            "SELECT turns.created_at AS time, turns.text AS message, "
+            " CASE WHEN is_named THEN intent_groups.name ELSE '' END AS 'group'"
             " FROM inbox JOIN turns ON turns.id = inbox.turn"
             " JOIN intent_group_members AS member ON member.turn = turns.id"
             " JOIN intent_groups ON intent_groups.id = member.intent_group"

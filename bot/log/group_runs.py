@@ -8,7 +8,7 @@ so that new ones can join them.
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from sqlite_utils import Database
@@ -109,8 +109,10 @@ def keep(
 ) -> None:
     """Store what a run found of the messages `read`; what was decided meanwhile stands.
 
-    Groups that nobody decided about, and that were not found again, go.
+    Groups that nobody decided about, and that were not found again, go. Of one with a message that
+    was erased meanwhile neither name nor terms are kept, which come from its words.
     """
+    found = [_without_erased(db, group) for group in found]
     db.execute(f"DELETE FROM intent_group_members WHERE NOT is_decided AND {_FITS}")
     db.execute(
         "DELETE FROM intent_group_members"
@@ -157,6 +159,14 @@ def newest_run(db: Database) -> Run | None:
         "SELECT ended_at, messages, found FROM intent_group_runs ORDER BY id DESC LIMIT 1"
     ).fetchone()
     return Run(*row) if row else None
+
+
+def _without_erased(db: Database, group: FoundGroup) -> FoundGroup:
+    [there] = db.execute(
+        "SELECT count(*) FROM turns WHERE id IN (SELECT value FROM json_each(?))",
+        [json.dumps(list(group.turns))],
+    ).fetchone()
+    return group if there == len(group.turns) else replace(group, name="", terms=())
 
 
 def _add(db: Database, group: FoundGroup, now: datetime) -> int:

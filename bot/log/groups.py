@@ -134,11 +134,12 @@ def confirm(db: Database, number: int, name: str, account: str, now: datetime) -
     found = group(db, number)
     if found is None:
         return False
-    if found.state == "confirmed" and name != found.label:
+    is_same = found.state == "confirmed" and name == found.label
+    if found.state == "confirmed" and not is_same:
         _unlabel(db, number, found.label)
-    _label(db, number, name, account, now)
-    labels.decide(db, name, account, now, retired=False)
-    _decide(db, number, account, now, name=name, state="confirmed")
+    if not is_same:  # else it may go on under another name, which stands
+        labels.decide(db, name, account, now, retired=False)
+    _confirm(db, number, name, account, now)
     return True
 
 
@@ -173,19 +174,27 @@ def merge(db: Database, number: int, into: int, account: str, now: datetime) -> 
     )
     db.execute("DELETE FROM intent_groups WHERE id = ?", [number])
     if confirmed := [each for each in (other, one) if each.state == "confirmed"]:
-        return confirm(db, into, confirmed[0].label, account, now)
+        _confirm(db, into, confirmed[0].label, account, now)
+        return True
     state: State = "open" if "open" in (one.state, other.state) else "dismissed"
     _decide(db, into, account, now, state=state)
     return True
 
 
 def split(
-    db: Database, number: int, turns: Sequence[str], name: str, account: str, now: datetime
+    db: Database,
+    number: int,
+    turns: Sequence[str],
+    name: str,
+    account: str,
+    now: datetime,
+    *,
+    is_named: bool = True,
 ) -> int | None:
     """Put some of a group's messages into a new, open one called `name`; return its id.
 
     Those with the same words go along. None where there is nothing to split: no message of the
-    group is among them, or all are.
+    group is among them, or all are. `is_named` says that a person gave the name.
     """
     found = group(db, number)
     if found is None:
@@ -196,7 +205,7 @@ def split(
         return None
     if found.state == "confirmed":
         _unlabel(db, number, found.label, going)
-    new = _add(db, name, account, now)
+    new = _add(db, name, account, now, is_named=is_named)
     db.execute(
         "UPDATE intent_group_members SET intent_group = ?, is_decided = 1, place = NULL"
         " WHERE turn IN (SELECT value FROM json_each(?))",
@@ -275,17 +284,23 @@ def _outcome(row: sqlite3.Row) -> Outcome:
     return "unanswered" if row["verdict"] == "down" else "answered"
 
 
-def _add(db: Database, name: str, account: str, now: datetime) -> int:
+def _add(db: Database, name: str, account: str, now: datetime, *, is_named: bool) -> int:
     row = {
         "name": name,
         "terms": "[]",
         "state": "open",
-        "is_named": 0,
+        "is_named": int(is_named),
         "account": account,
         "created_at": now.isoformat(),
         "decided_at": now.isoformat(),
     }
     return insert(db, "intent_groups", row)
+
+
+def _confirm(db: Database, number: int, name: str, account: str, now: datetime) -> None:
+    """Label a group's messages; what was decided about the intent itself stands."""
+    _label(db, number, name, account, now)
+    _decide(db, number, account, now, name=name, state="confirmed")
 
 
 def _decide(
