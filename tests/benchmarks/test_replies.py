@@ -10,7 +10,6 @@ import pytest
 
 from tests.benchmarks import replies, star
 from tests.benchmarks.rated import Rated
-from tests.benchmarks.replies_plot import METHODS, draw
 
 TURNS: list[dict[str, Any]] = [
     {"role": "user", "text": "Hello"},
@@ -62,8 +61,10 @@ def test_that_ties_share_their_rank_and_count_half() -> None:
 
 
 def test_that_the_same_figures_make_the_same_plot(tmp_path: Path) -> None:
-    rows = [{"slates": "task", "method": name, "mrr": 0.5} for name in METHODS]
-    for name in ("one.svg", "two.svg"):
-        draw(rows, tmp_path / name)
-    assert (tmp_path / "one.svg").read_bytes() == (tmp_path / "two.svg").read_bytes()
-    assert "scorer" in (tmp_path / "one.svg").read_text(encoding="utf-8")
+    rows = [{"slates": "task", "method": name, "mrr": 0.5} for name in replies.PICTURE.colours]
+    pictures = [tmp_path / name / "replies.svg" for name in ("one", "two")]
+    for path in pictures:
+        path.parent.mkdir()
+        replies.PICTURE.draw(rows, path)
+    assert pictures[0].read_bytes() == pictures[1].read_bytes()
+    assert "scorer" in pictures[0].read_text(encoding="utf-8")
