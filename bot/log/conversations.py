@@ -191,7 +191,7 @@ def _conditions(
         conditions.append(f"c.id IN ({_FOUND})")
         query = _search(filters.text)
         values |= {"text": filters.text.strip(), "query": query, "most": MOST_MATCHES}
-    if filters.channel is not None:
+    if filters.channel is not None and filters.asked is None:  # which looks at the channel itself
         conditions.append("c.channel = :channel")
         values["channel"] = filters.channel
     if filters.asked is not None:

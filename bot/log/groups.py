@@ -361,13 +361,14 @@ _CAME_OF_IT = """
     (SELECT verdict FROM feedback WHERE feedback.turn = asked.reply
         ORDER BY id DESC LIMIT 1) AS verdict
 """
+# With CROSS JOIN SQLite begins with the groups' messages, and not with all of the log.
 _MEMBERS = f"""
     SELECT asked.*, {_CAME_OF_IT},
         EXISTS (SELECT 1 FROM intent_labels
             WHERE intent_labels.turn = asked.turn AND source = 'person') AS is_labelled
     FROM (SELECT turn, intent_group, place, turns.conversation, turns.text, turns.language,
             turns.created_at, {_REPLY} AS reply
-        FROM intent_group_members JOIN turns ON turns.id = turn
+        FROM intent_group_members CROSS JOIN turns ON turns.id = turn
         WHERE (:number IS NULL OR intent_group = :number)
             AND turns.superseded_by IS NULL AND turns.withdrawn_at IS NULL) AS asked
     ORDER BY asked.created_at DESC, asked.turn DESC

@@ -1,7 +1,6 @@
 """No statement of everyday work reads a table from end to end, however long the log is."""
 
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 from sqlite_utils import Database
@@ -17,6 +16,8 @@ from bot.log import (
     export,
     feedback,
     gaps,
+    group_runs,
+    groups,
     inbox,
     outbox,
     preferences,
@@ -24,11 +25,21 @@ from bot.log import (
 )
 from bot.log import intents as labels
 from bot.log.asked import AskedFilters, Cohort
+from bot.log.group_runs import FoundGroup
 from bot.messages import Feedback, Withdrawal
 from tests.log.writing import LATER, exchange, receive
 from tests.small_shop import NOW, incoming
 
-PARTIAL = ("inbox_unanswered", "inbox_withdrawn", "outbox_unsettled", "erasures_")
+PARTIAL = (
+    "inbox_unanswered",
+    "inbox_withdrawn",
+    "outbox_unsettled",
+    "erasures_",
+    "handoffs_urgent",
+)
+# Small tables: what was told once a day at most, and groups, which are read at once with all in them.
+SMALL = ("SCAN alerts", "SCAN intent_group", "SCAN intents")
+FOUND = ("SCAN asked", "SCAN found")  # by the query itself
 # Rare, and SQLite's search index has no other way; or a list that was given, or what was found.
 UNAVOIDABLE = ("turn_search", "erased", "sqlite_master", "CONSTANT ROW", "json_each", "(subquery-")
 
@@ -109,6 +120,20 @@ def look_closer(db: Database) -> None:
         conversations.conversations(db, conversations.Filters(asked=wanted, channel="test"))
 
 
+def put_together(db: Database) -> None:
+    for text in ("Are dogs welcome?", "Dogs allowed?"):
+        exchange(db, incoming(text))
+    read = group_runs.known(db, NOW, is_trained=False).messages
+    turns = [each.id for each in read]
+    found = FoundGroup(id=None, name="dogs", terms=(), turns=turns, examples=turns)
+    group_runs.keep(db, [found], turns, NOW, NOW)
+    group_runs.known(db, NOW, is_trained=True)
+    [group] = groups.groups(db)
+    assert groups.confirm(db, group.id, "dogs", "admin", NOW)
+    assert groups.reopen(db, group.id, "admin", NOW)
+    gaps.questions_of_group(db, group.id)
+
+
 def judge(db: Database) -> None:
     reply = exchange(db, incoming("Dogs?")).turn
     assert preferences.correct(db, reply, "Welcome.", "admin", NOW)
@@ -130,6 +155,7 @@ WORK: dict[str, Callable[[Database], object]] = {
     "forget": forget,
     "dialogues": read,
     "gaps": look_at_gaps,
+    "groups": put_together,
     "judge": judge,
     "closer": look_closer,
     "alert": lambda db: alerts.tell(db, [Rise(number=9, expected=1.0, p_value=0.0)], NOW),
@@ -143,18 +169,23 @@ def test_that_no_table_is_read_from_end_to_end(
 ) -> None:
     exchange(db, incoming(key="first"), ("p1",))
     exchange(db, incoming(HANDED_ON), handoff="asked_for_person")
-    seen: list[tuple[str, Any]] = []
+    seen: list[str] = []
 
-    with db.tracer(lambda sql, values: seen.append((sql, values))):
-        work(db)
+    db.conn.set_trace_callback(seen.append)
+    work(db)
+    db.conn.set_trace_callback(None)
 
-    assert [(sql, step) for sql, values in seen for step in scans(db, sql, values)] == []
+    assert [(sql, step) for sql in seen for step in scans(db, sql)] == []
 
 
-def scans(db: Database, sql: str, values: Any) -> list[str]:
+def scans(db: Database, sql: str) -> list[str]:
     """Return the steps of a statement that read a whole table."""
     if not sql.lstrip().upper().startswith(("SELECT", "UPDATE", "DELETE", "INSERT")):
         return []
-    rows = db.conn.execute(f"EXPLAIN QUERY PLAN {sql}", values or []).fetchall()
+    rows = db.conn.execute(f"EXPLAIN QUERY PLAN {sql}").fetchall()
     steps = [row[3] for row in rows if row[3].startswith("SCAN") or "(channel=?)" in row[3]]
-    return [step for step in steps if not any(n in step for n in (*PARTIAL, *UNAVOIDABLE))]
+    return [
+        step
+        for step in steps
+        if not any(n in step for n in (*PARTIAL, *SMALL, *FOUND, *UNAVOIDABLE))
+    ]
