@@ -29,6 +29,7 @@ USUAL_PERIOD = 28
 LONGEST_PERIOD = 3660
 MOST_LINES = 50
 MOST_ALERTS = 20
+MOST_COHORTS = 14  # the newest: a table of ten years would keep everybody waiting for a minute
 
 Labels = Mapping[str, str]
 
@@ -119,6 +120,7 @@ class AnalysisPages:
             alerts=told[:MOST_ALERTS],
             links=Links(wanted, found) if found else None,
             most_lines=MOST_LINES,
+            most_cohorts=MOST_COHORTS,
             spark=spark,
             line_name=line_name,
             alert_link=alert_link,
@@ -185,6 +187,7 @@ class Links:
     def __init__(self, wanted: Wanted, report: Report) -> None:
         self._wanted = wanted
         self._report = report
+        self._weeks = _weeks(report)
 
     def line(self, name: str | None, **more: str) -> str:
         """Return the conversations of a line, None for all of them."""
@@ -215,10 +218,9 @@ class Links:
 
     def cohort(self, place: int, later: int) -> str:
         """Return the conversations, in a later week, of those who came first in one."""
-        weeks = _weeks(self._report)
-        came = [self._report.since.date(), *(_days(*weeks[place]).values())]
+        came = [self._report.since.date(), *(_days(*self._weeks[place]).values())]
         told = {"cohort": "..".join(str(each) for each in came)}
-        return _list(_days(*weeks[place + later]) | told)
+        return _list(_days(*self._weeks[place + later]) | told)
 
 
 def alert_link(alert: Alert) -> str:

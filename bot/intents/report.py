@@ -236,9 +236,12 @@ def cohorts(messages: Sequence[Message], weeks: Sequence[str]) -> list[Cohort]:
     seen: dict[str, set[int]] = defaultdict(set)
     for each in messages:
         seen[each.customer].add(_place(each.at, weeks))
+    came: dict[int, list[set[int]]] = defaultdict(list)
+    for there in seen.values():
+        came[min(there)].append(there)
     found = []
     for number, start in enumerate(weeks):
-        members = [there for there in seen.values() if min(there) == number]
+        members = came[number]
         returned = tuple(
             sum(later in there for there in members) / len(members)
             for later in range(number + 1, len(weeks))

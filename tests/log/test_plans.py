@@ -37,7 +37,7 @@ PARTIAL = (
     "erasures_",
     "handoffs_urgent",
 )
-# Small tables: what was told once a day at most, and groups, which are read at once with all in them.
+# What was told once a day at most, and groups, which are read at once with all in them.
 SMALL = ("SCAN alerts", "SCAN intent_group", "SCAN intents")
 FOUND = ("SCAN asked", "SCAN found")  # by the query itself
 # Rare, and SQLite's search index has no other way; or a list that was given, or what was found.
@@ -187,5 +187,5 @@ def scans(db: Database, sql: str) -> list[str]:
     return [
         step
         for step in steps
-        if not any(n in step for n in (*PARTIAL, *SMALL, *FOUND, *UNAVOIDABLE))
+        if not any(name in step for name in (*PARTIAL, *SMALL, *FOUND, *UNAVOIDABLE))
     ]

@@ -53,6 +53,22 @@ async def listed(admin: httpx.AsyncClient, address: str) -> int:
     return page.count('<a class="row"')
 
 
+async def test_that_a_long_period_shows_its_newest_weeks(
+    admin: httpx.AsyncClient, store: Store, clock: Clock
+) -> None:
+    await fill(store, clock)
+    last = clock().date()
+    page = await opened(admin, f"?from={last - timedelta(days=3000)}&to={last}")
+
+    [cohorts] = re.findall(r'<table class="figures heat">.*?</table>', page, re.DOTALL)
+    weeks = re.findall(r'<th scope="row">(.*?)</th>', cohorts)
+    assert len(weeks) == 14
+    assert weeks[-1] == str(last - timedelta(days=6))
+    counts = re.findall(r'<td class="number"><a href="(.*?)">(\d+)</a>', cohorts)
+    [(address, count)] = [each for each in counts if int(each[1]) > 3][:1]
+    assert 0 < await listed(admin, address) <= 4 * int(count)
+
+
 async def audit(store: Store) -> tuple[str, str]:
     found: tuple[str, str] = await store.read(
         lambda db: db.execute("SELECT action, object FROM audit ORDER BY id DESC").fetchone()
