@@ -135,13 +135,7 @@ def keep(
                 _renew(db, group)
             _fill(db, group.id, group)
     _drop_small(db)
-    row = {
-        "messages": len(read),
-        "found": len(found),
-        "started_at": started.isoformat(),
-        "ended_at": now.isoformat(),
-    }
-    insert(db, "intent_group_runs", row)
+    _note_run(db, len(read), len(found), started, now)
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +153,16 @@ def newest_run(db: Database) -> Run | None:
         "SELECT ended_at, messages, found FROM intent_group_runs ORDER BY id DESC LIMIT 1"
     ).fetchone()
     return Run(*row) if row else None
+
+
+def _note_run(db: Database, messages: int, found: int, started: datetime, now: datetime) -> None:
+    row = {
+        "messages": messages,
+        "found": found,
+        "started_at": started.isoformat(),
+        "ended_at": now.isoformat(),
+    }
+    insert(db, "intent_group_runs", row)
 
 
 def _without_erased(db: Database, group: FoundGroup) -> FoundGroup:
