@@ -331,20 +331,26 @@ def _label(db: Database, number: int, name: str, account: str, now: datetime) ->
     )
     for (turn,) in rows.fetchall():
         labels.label(db, turn, name, account, now)
+        db.execute("UPDATE intent_group_members SET is_labelled = 1 WHERE turn = ?", [turn])
 
 
 def _unlabel(db: Database, number: int, name: str, turns: Sequence[str] | None = None) -> None:
     """Take back the labels that confirming a group gave, of some of its messages or of all."""
-    db.execute(
-        "DELETE FROM intent_labels WHERE source = 'person' AND intent = :name AND turn IN ("
-        " SELECT turn FROM intent_group_members WHERE intent_group = :number"
-        " AND (:turns IS NULL OR turn IN (SELECT value FROM json_each(:turns))))",
-        {
-            "name": name,
-            "number": number,
-            "turns": None if turns is None else json.dumps(list(turns)),
-        },
+    labelled = (
+        "intent_group = :number AND is_labelled"
+        " AND (:turns IS NULL OR turn IN (SELECT value FROM json_each(:turns)))"
     )
+    given = {
+        "name": name,
+        "number": number,
+        "turns": None if turns is None else json.dumps(list(turns)),
+    }
+    db.execute(
+        "DELETE FROM intent_labels WHERE source = 'person' AND intent = :name"
+        f" AND turn IN (SELECT turn FROM intent_group_members WHERE {labelled})",
+        given,
+    )
+    db.execute(f"UPDATE intent_group_members SET is_labelled = 0 WHERE {labelled}", given)
 
 
 # A message that was answered together with later ones has their reply.

@@ -660,13 +660,15 @@ def m013_intent_groups(db: Database) -> None:
         ) STRICT
         """,
         # `turn` is a customer's. `is_decided` says that a person left it or put it there, so that
-        # no run takes it out; `place` orders the messages that show the group, NULL for all others.
+        # no run takes it out; `place` orders the messages that show the group, NULL for all others;
+        # `is_labelled` says that confirming the group gave its label.
         """
         CREATE TABLE intent_group_members (
             turn TEXT PRIMARY KEY REFERENCES turns (id),
             intent_group INTEGER NOT NULL REFERENCES intent_groups (id),
             is_decided INTEGER NOT NULL,
-            place INTEGER
+            place INTEGER,
+            is_labelled INTEGER NOT NULL DEFAULT 0
         ) STRICT, WITHOUT ROWID
         """,
         "CREATE INDEX intent_group_members_by_group ON intent_group_members (intent_group)",

@@ -95,3 +95,15 @@ def test_that_an_export_has_no_words_of_others(db: Database) -> None:
 
     groups.rename(db, group, "invoice", "ada", NOW)
     assert '"group": "invoice"' in export.customer_data(db, "test", "customer-ada")
+
+
+def test_that_taking_a_group_back_leaves_the_labels_that_people_gave_before(db: Database) -> None:
+    by_hand, other = ask(db, "An invoice?", "The invoice?")
+    group = put_together(db, [by_hand, other])
+    labels.label(db, by_hand, "invoice", "ada", NOW)
+    groups.confirm(db, group, "invoice", "ada", NOW)
+
+    groups.reopen(db, group, "ada", NOW)
+
+    left = db.execute("SELECT turn FROM intent_labels WHERE intent = 'invoice'").fetchall()
+    assert left == [(by_hand,)]

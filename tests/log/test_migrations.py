@@ -102,7 +102,7 @@ ROWS: dict[str, list[tuple[str, list[object]]]] = {
     ],
     "m013_intent_groups": [
         ("intent_groups", [1, "退货", '["退货"]', "confirmed", 1, "admin", AT, AT]),
-        ("intent_group_members", ["t1", 1, 1, 0]),
+        ("intent_group_members", ["t1", 1, 1, 0, 1]),
         ("intent_group_runs", [1, 100, 1, AT, AT]),
     ],
     "m014_alerts": [("alerts", [1, "2026-03-01", "intent", "退货", 7, 20, 4.5, 0.0001, AT])],
