@@ -32,7 +32,7 @@ class ToGroup:
         confirmed: dict[str, list[int]] = {}
         taken: set[str] = set()
         for anchor in self.known.anchors:
-            if anchor.text not in taken:  # the same words in two groups show neither
+            if anchor.text not in taken:  # the same words show one group at most
                 taken.add(anchor.text)
                 confirmed.setdefault(str(anchor.group), []).append(place[anchor.text])
         return Task(texts=self.texts, confirmed=confirmed, number=number, seed=seed)

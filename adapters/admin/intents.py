@@ -19,6 +19,7 @@ from bot.log.accounts import Accounts, Action, Clock
 from bot.log.analysis import UNKNOWN_INTENT, first_id, labelled_intents, messages
 from bot.log.intents import Decided, Labelled
 from bot.log.store import Store
+from bot.privacy import mask
 from bot.understanding import clean
 
 FOLDER = f"{guard.PREFIX}/intents"
@@ -113,4 +114,4 @@ def _shown(db: Database, now: datetime) -> _Shown:
 
 def intent_name(text: str) -> str:
     """Return the name of an intent as it is stored."""
-    return " ".join(clean(text).split())[:LONGEST_NAME]
+    return " ".join(mask(clean(text)).split())[:LONGEST_NAME]

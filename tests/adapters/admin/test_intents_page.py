@@ -67,6 +67,21 @@ async def test_that_a_label_stands_and_is_written_down(
     assert audit == [("label_intent", turn)]
 
 
+async def test_that_a_name_holds_nobodys_address(
+    admin: httpx.AsyncClient, store: Store, clock: Clock
+) -> None:
+    turn = await ask(store, clock, "Where is it?", "invoice", 0.4)
+    await admin.post(
+        "/admin/intents/label", data={"turn": turn, "intent": "mail for ada@example.com"}
+    )
+    await decide(admin, name="write to ada@example.com", verdict="confirm")
+
+    named = await rows(store, "SELECT intent FROM intent_labels UNION SELECT name FROM intents")
+    noted = await rows(store, "SELECT object FROM audit")
+    assert len(named) == 2
+    assert "ada@example.com" not in f"{named} {noted}"
+
+
 async def test_that_a_merged_intent_goes_on_under_the_other_name(
     admin: httpx.AsyncClient, store: Store, clock: Clock
 ) -> None:
