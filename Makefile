@@ -22,9 +22,9 @@ run: setup
 
 setup: $(VENV)/.engine-$(ENGINE)
 
-# A process for each core; single files run best in one: `.venv/bin/pytest tests/test_model.py`.
+# A process for each core, a file in one of them. Single files: `.venv/bin/pytest tests/test_model.py`.
 test: $(VENV)/.dev
-	$(BIN)/pytest -n auto --dist loadgroup
+	$(BIN)/pytest -n auto --dist loadfile
 
 # Apart from `make test`, which it slows down.
 coverage: $(VENV)/.dev

@@ -3,7 +3,7 @@
 import importlib
 import os
 import random
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -25,14 +25,6 @@ settings.register_profile("frontdesk", deadline=None)
 settings.load_profile("frontdesk")
 
 PLATFORM_SETTINGS = ("TELEGRAM_", "SLACK_")
-
-
-@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
-def pytest_collection_modifyitems(items: Sequence[pytest.Item]) -> None:
-    """Keep the tests of a file in one process, for its fixtures, and those of the engine."""
-    for item in items:
-        group = "engine" if item.get_closest_marker("engine") else str(item.path)
-        item.add_marker(pytest.mark.xdist_group(group))
 
 
 @pytest.fixture(autouse=True)
