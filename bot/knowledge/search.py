@@ -50,6 +50,10 @@ logger = logging.getLogger(__name__)
 SHORTLIST = 20  # passages from each of the two searches
 ARTICLES_FOUND = 3
 PASSAGES_EACH = 2
+# The probability from which an article answers whatever was talked of before: somebody who changes
+# the subject must not be answered from the old one. On public dialogues ENOUGH is too little for it,
+# since follow-ups have common words, too; docs/quality.md.
+SURE_ALONE = 0.65
 # What the probability of an article that was found with the turns before counts for where it has
 # none of the question's own words.
 DOUBTFUL = 0.5
@@ -239,8 +243,7 @@ class Knowledge:
         collection = await self._view(audience)
         alone = await self._weigh(collection, question, language, encoder_seconds)
         is_bare = names_nothing(question)
-        can_be_likelier = alone.best + CLEARLY < 1
-        if not history or not (can_be_likelier or is_bare):
+        if not history or (alone.best >= SURE_ALONE and not is_bare):
             return alone
         left = max(encoder_seconds - (time.monotonic() - started), 0.0)
         longer = in_context(question, history, language)

@@ -314,6 +314,18 @@ async def test_that_the_turns_before_answer_no_question_about_something_else(
     assert not any(found.is_answer for found in hits)
 
 
+async def test_that_who_changes_the_subject_is_not_answered_from_the_one_before(
+    knowledge: Knowledge, articles: Path
+) -> None:
+    await knowledge.sync(articles, NOW)
+    await knowledge.encode(no_progress)
+    history = ["Can I return a sale item?", ARTICLES["en/returns"][1]]
+
+    [best, *_] = await knowledge.search("Is delivery free?", "en", history=history)
+
+    assert (best.passage.article, best.is_answer) == ("en/delivery", True)
+
+
 async def test_that_one_common_word_of_the_article_is_enough_after_the_turns_before(
     knowledge: Knowledge, articles: Path
 ) -> None:
