@@ -51,8 +51,8 @@ SHORTLIST = 20  # passages from each of the two searches
 ARTICLES_FOUND = 3
 PASSAGES_EACH = 2
 # The probability from which an article answers whatever was talked of before: somebody who changes
-# the subject must not be answered from the old one. On public dialogues ENOUGH is too little for it,
-# since follow-ups have common words, too; docs/quality.md.
+# the subject must not be answered from the old one. ENOUGH is too little for it, since follow-ups
+# have common words, too (docs/quality.md).
 SURE_ALONE = 0.65
 # What the probability of an article that was found with the turns before counts for where it has
 # none of the question's own words.
