@@ -1,26 +1,20 @@
 """The pages of groups in a real browser: by keyboard, in a narrow window, in both languages."""
 
-import asyncio
-import os
-import shutil
 from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
-import uvicorn
-from playwright.async_api import Page, async_playwright, expect
+from playwright.async_api import Page, expect
 from starlette.applications import Starlette
 
 from bot.groups_upkeep import GroupsUpkeep
 from bot.log import groups as log
 from bot.log.store import Store
-from tests.adapters.admin.conftest import PASSWORD
+from tests.adapters.admin.phone import WIDTHS, phone
 from tests.adapters.web.dialogues import ANSWER, HANDOFF, Clock, message, write_exchange
 from tests.intents.small_set import texts
-from tests.small_shop import eventually
 
 pytestmark = pytest.mark.browser
-NARROW = {"width": 390, "height": 780}
 INVOICES, PASSWORDS = texts("invoice")[:6], texts("password")[:6]
 LONG_WORD = "Where is the invoice https://shop.example/" + "invoice/" * 30
 
@@ -35,33 +29,14 @@ async def page(
         asked = message(text, address=text)
         await store.write(lambda db: write_exchange(db, asked, slate, at=clock()))  # noqa: B023
     await groups.find()
-    config = uvicorn.Config(app, port=0, log_level="warning", ws="none", lifespan="off")
-    server = uvicorn.Server(config)
-    serving = asyncio.create_task(server.serve())
-    await eventually(lambda: server.started)
-    arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
-    async with async_playwright() as playwright:
-        chromium = shutil.which("chromium")
-        assert chromium, "This test drives Chromium: apt-get install -y chromium"
-        browser = await playwright.chromium.launch(executable_path=chromium, args=arguments)
-        opened = await browser.new_page(viewport=NARROW)  # type: ignore[arg-type]
-        said: list[str] = []
-        opened.on("console", lambda told: said.append(told.text))
-        port = server.servers[0].sockets[0].getsockname()[1]
-        await opened.goto(f"http://127.0.0.1:{port}/admin/login?next=/admin/intents/groups&lang=en")
-        await opened.get_by_label("Password").fill(PASSWORD)
-        await opened.keyboard.press("Enter")
+    async with phone(app, "/admin/intents/groups&lang=en") as (opened, said):
         await expect(opened.get_by_role("heading", name="Groups without")).to_be_visible()
         yield opened
         assert [text for text in said if "status of 400" not in text] == []
-        await browser.close()
-    server.should_exit = server.force_exit = True
-    await serving
 
 
 async def fits(page: Page) -> bool:
-    widths = "[document.documentElement.scrollWidth, window.innerWidth]"
-    found, window = await page.evaluate(widths)
+    found, window = await page.evaluate(WIDTHS)
     return bool(found == window)
 
 
